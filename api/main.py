@@ -37,6 +37,7 @@ from api.routes import (
 from api.security import Keyring, RateLimiter, admitted_hosts, keyring_of
 from churn_assets.campaign.contacts.feed import LedgerFeed
 from churn_assets.campaign.contacts.opening import LateLedger
+from churn_assets.campaign.errors import LedgerError
 from churn_assets.campaign.opening import contract_named, open_campaigns, under_contract
 from churn_assets.datasets.errors import DataError
 from churn_assets.domain.plain_errors import one_line_exit
@@ -76,7 +77,7 @@ ROOMS = (
 def create_app() -> FastAPI:
     """The app for the settings of the environment; what can't be opened ends the process with
     one line."""
-    with one_line_exit(DataError, ArtifactError):
+    with one_line_exit(DataError, ArtifactError, LedgerError):
         return build_app(load_settings())
 
 

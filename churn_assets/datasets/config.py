@@ -1,11 +1,13 @@
 """Settings of the data sets: where each comes from, its pin, and how it is split."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from churn_assets.domain.addresses import web_address
 from churn_assets.domain.paths import AbsolutePath
 
+WebAddress = Annotated[str, AfterValidator(web_address)]
 DatasetName = Literal["telco_customers", "bank_contacts", "oasst1_pairs", "preference_pairs"]
 SourceKind = Literal["mirror", "download", "synthetic"]
 
@@ -29,7 +31,7 @@ FORMATS: dict[DatasetName, Literal["parquet", "jsonl"]] = {
 class Frozen(BaseModel):
     """Settings that can't be changed once read, and that refuse a name they don't know."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Pin(Frozen):
@@ -82,11 +84,11 @@ class TelcoConfig(Frozen):
         synthetic_rows: rows that the generator writes in its place.
     """
 
-    url: str = (
+    url: WebAddress = (
         "https://raw.githubusercontent.com/IBM/telco-customer-churn-on-icp4d/master/"
         "data/Telco-Customer-Churn.csv"
     )
-    kaggle_url: str = (
+    kaggle_url: WebAddress = (
         "https://www.kaggle.com/api/v1/datasets/download/blastchar/telco-customer-churn"
     )
     kaggle_member: str = "WA_Fn-UseC_-Telco-Customer-Churn.csv"
@@ -105,7 +107,7 @@ class BankConfig(Frozen):
         synthetic_rows: rows that the generator writes in its place.
     """
 
-    url: str = "https://archive.ics.uci.edu/static/public/222/bank+marketing.zip"
+    url: WebAddress = "https://archive.ics.uci.edu/static/public/222/bank+marketing.zip"
     members: tuple[str, ...] = ("bank-additional.zip", "bank-additional/bank-additional-full.csv")
     pin: Pin = Pin(
         sha256="74adfc578bf77a7ff4bb1ba4a9f8709d9e3c6907342959c2c8416847e0afb4d8", rows=41_188

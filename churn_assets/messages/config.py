@@ -18,7 +18,7 @@ Phrasing = Literal["fixed", "varied"]
 class Frozen(BaseModel):
     """Settings that can't be changed once read, and that refuse a name they don't know."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class CorpusWords(Frozen):

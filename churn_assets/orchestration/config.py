@@ -30,7 +30,7 @@ class LocalConfig(BaseModel):
         threads: threads that a stage's numerical libraries may use; 0 leaves it to them.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     log_lines: int = Field(default=40, ge=1, le=1_000)
     grace_seconds: float = Field(default=1.0, ge=0.0, le=60.0)
@@ -47,7 +47,7 @@ class Machine(BaseModel):
         timeout_seconds: seconds after which Modal ends the call.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     gpu: Gpu | None = None
     cpu: float = Field(default=4.0, ge=0.125, le=64.0)
@@ -83,7 +83,7 @@ class ModalConfig(BaseModel):
         api_max_containers: most containers of the API, whatever is asked of it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     app: ModalName = "churn-stages"
     api_app: ModalName = "churn-api"
@@ -128,7 +128,7 @@ class ComputeConfig(BaseModel):
         modal: the Modal backend.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     backend: Literal["local", "modal"] = "local"
     reuse: bool = True

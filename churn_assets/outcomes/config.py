@@ -36,7 +36,7 @@ class OutcomesConfig(BaseModel):
         seed: of folds and resamples.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     horizon_days: int = Field(default=30, ge=1)
     answer_days: int = Field(default=30, ge=1, le=3_650)

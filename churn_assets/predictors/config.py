@@ -29,7 +29,7 @@ class BoosterConfig(BaseModel):
         calibration_folds: folds whose out-of-fold scores the calibration is fitted on.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     trees: int = Field(200, ge=1)
     max_depth: int = Field(3, ge=1, le=MAX_DEPTH)
@@ -86,7 +86,7 @@ class OfferEffect(BaseModel):
         exponent: how the effect grows with the level; 1 is a straight line.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     strength: float = Field(ge=0)
     exponent: float = Field(gt=0)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
+from churn_assets.domain.addresses import web_address
 from churn_assets.domain.experiment import ExperimentConfig
 
 
@@ -69,7 +70,12 @@ class AlertsConfig(BaseModel):
         timeout_seconds: how long to wait for it; the run goes on without it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     webhook: SecretStr | None = None
     timeout_seconds: float = Field(default=5.0, gt=0)
+
+    @field_validator("webhook")
+    @classmethod
+    def _can_be_asked(cls, webhook: SecretStr | None) -> SecretStr | None:
+        return None if webhook is None else SecretStr(web_address(webhook.get_secret_value()))

@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from churn_assets.domain.addresses import browser_origin, listening, network
 from churn_assets.domain.paths import AbsolutePath
 from churn_assets.serving.zones import known_zone
 
@@ -57,7 +58,9 @@ class ApiConfig(BaseModel):
             environment variable FORCE_BASELINE does the same.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False
+    )
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65_535)
@@ -85,6 +88,21 @@ class ApiConfig(BaseModel):
     @classmethod
     def _known_zone(cls, zone: str) -> str:
         return known_zone(zone)
+
+    @field_validator("host")
+    @classmethod
+    def _can_be_listened_on(cls, host: str) -> str:
+        return listening(host)
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(map(network, proxies))
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(map(browser_origin, origins))
 
     @field_validator("key_hashes")
     @classmethod

@@ -21,7 +21,7 @@ from churn_assets.campaign.contacts.ledger import Ledger
 from churn_assets.campaign.contacts.opening import FILE, LateLedger
 from churn_assets.campaign.errors import LedgerError
 from churn_assets.serving.feedback import SqliteFeedbackLog
-from churn_assets.settings import Settings
+from churn_assets.settings import Settings, load_settings
 from tests.api.server import HERE
 from tests.campaign.test_ledger import event
 
@@ -88,3 +88,17 @@ def test_feedback_is_not_taken_for_storable_on_a_ledger_that_can_only_be_read(
         with closing(LedgerFeed(SqliteFeedbackLog(tmp_path / "feedback.sqlite3"), late)) as feed:
             feed.check()
         assert late.opened().histories(["A1"]).keys() == {"A1"}
+
+
+@pytest.mark.parametrize("address", ["ledger", "nosuch://host/db", "sqlite:///${NOT_SET}/x"])
+def test_a_ledger_that_is_no_database_ends_the_start_in_a_line(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Why: the server showed a traceback."""
+    monkeypatch.setenv("CHURN_HOME", str(tmp_path))
+    monkeypatch.setenv("CHURN_CAMPAIGN__LEDGER", address)
+    load_settings.cache_clear()
+    with pytest.raises(SystemExit, match=r"^CHURN_CAMPAIGN__LEDGER ") as caught:
+        main.create_app()
+    assert "\n" not in str(caught.value)
+    load_settings.cache_clear()

@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
+from churn_assets.decision.config import DecisionConfig
 from churn_assets.domain.experiment import ExperimentConfig
 from churn_assets.messages.config import MessagesConfig
 from churn_assets.orchestration.resources import KEPT_VERSIONS, ArtifactIOManager, StoreResource
@@ -57,6 +58,7 @@ def found(home: Path) -> dict[str, Any]:
         resources={
             "home": home,
             "outcomes_config": OutcomesConfig(),
+            "decision_config": DecisionConfig(),
             "alerts_config": AlertsConfig(),
             "messages_config": MessagesConfig(),
             "experiment_config": ExperimentConfig(),

@@ -1,0 +1,63 @@
+"""Settings that could never mean anything are refused at the start, by the variable's name."""
+
+from __future__ import annotations
+
+import pytest
+
+from churn_assets.domain.plain_errors import WrongSettingError
+from churn_assets.settings import load_settings
+
+WRONG = [
+    ("CHURN_API__TRUSTED_PROXIES", "10.0.0.0/33", "IP addresses or networks"),
+    ("CHURN_API__TRUSTED_PROXIES", "10.0.0.1/8", "as in 10.0.0.0/8"),
+    ("CHURN_API__TRUSTED_PROXIES", "10.0.0.7,nginx", "IP addresses or networks"),
+    ("CHURN_API__CORS_ORIGINS", "https://desk.example/", "without a path"),
+    ("CHURN_API__CORS_ORIGINS", "desk.example", "as in https://host"),
+    ("CHURN_API__HOST", "my host", "as in 127.0.0.1"),
+    ("CHURN_API__HOST", "http://0.0.0.0", "as in 127.0.0.1"),
+    ("CHURN_API__POLL_SECONDS", "inf", "finite"),
+    ("CHURN_ALERTS__WEBHOOK", "hush", "as in https://host/path"),
+    ("CHURN_ALERTS__WEBHOOK", "https://", "as in https://host/path"),
+    ("CHURN_ALERTS__WEBHOOK", "hooks.example/hush", "as in https://host/path"),
+    ("CHURN_ALERTS__WEBHOOK", "https://hooks.example:99999/hush", "as in https://host/path"),
+    ("CHURN_ALERTS__TIMEOUT_SECONDS", "inf", "finite"),
+    ("CHURN_OUTCOMES__VALUE_OF_INTEREST", "inf", "finite"),
+    ("CHURN_DATA__TELCO__URL", "data.csv", "as in https://host/path"),
+    ("CHURN_DATA__DOWNLOAD__READ_TIMEOUT", "inf", "finite"),
+    ("CHURN_MESSAGES__LIVE_SECONDS", "inf", "finite"),
+]
+RIGHT = [
+    ("CHURN_API__TRUSTED_PROXIES", "10.0.0.7,10.0.0.0/24,::1,2001:db8::/32"),
+    ("CHURN_API__TRUSTED_PROXIES", '["*"]'),
+    ("CHURN_API__CORS_ORIGINS", "https://desk.example:8443,http://localhost,capacitor://localhost"),
+    ("CHURN_API__HOST", "fe80::1%eth0"),
+    ("CHURN_API__HOST", "api_1.internal"),
+    ("CHURN_ALERTS__WEBHOOK", "http://user:hush@127.0.0.1:8080/services/x?y=z"),
+]
+
+
+@pytest.fixture(autouse=True)
+def read_anew() -> None:
+    load_settings.cache_clear()
+
+
+@pytest.mark.parametrize(("variable", "value", "instead"), WRONG)
+def test_what_means_nothing_is_refused(
+    variable: str, value: str, instead: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Why: the service started, and nobody was trusted, told or polled. The line names the variable
+    and says what to write, and not what was written: it may be a secret."""
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(WrongSettingError, match=f"^{variable}.*: .*{instead}") as caught:
+        load_settings()
+    assert "\n" not in str(caught.value)
+    assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("variable", "value"), RIGHT)
+def test_what_means_something_is_taken(
+    variable: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, value)
+    load_settings()
+    load_settings.cache_clear()
