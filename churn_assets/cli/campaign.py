@@ -18,15 +18,7 @@ from rich.table import Table
 from churn_assets.campaign.config import MOST_MONEY
 from churn_assets.cli.answers import to_json
 from churn_assets.cli.errors import PlainErrors
-from churn_assets.cli.imports import (
-    Noted,
-    fields_named,
-    importing,
-    noting,
-    report_import,
-    tell_channels,
-    tell_strangers,
-)
+from churn_assets.cli.imports import Noted, fields_named, importing, noting, report_import
 from churn_assets.cli.releases import open_registry
 from churn_assets.settings import load_settings
 
@@ -248,9 +240,7 @@ def import_(
         place = zone_info(zone or campaigns.default_zone)
         rows = rows_of(ContactRow, file, names, progress)
         done = import_rows(noting(rows, noted), campaigns.ledger, place, now)
-    report_import(rows, "contacts", *done)
-    tell_strangers(noted.ids, campaigns.store)
-    tell_channels(noted.channels, campaigns.config.channels)
+    report_import(rows, "contacts", done, noted, campaigns.store, campaigns.config.channels)
 
 
 @app.command()

@@ -16,6 +16,7 @@ from churn_assets.cli.errors import EXPECTED, fail
 from churn_assets.domain.plain_errors import describe, is_full
 
 if TYPE_CHECKING:
+    from churn_assets.customers.reading.imports import Imported
     from churn_assets.customers.reading.rows import Row, Rows
     from churn_assets.stages.spec import Progress as Told
     from churn_assets.storage.protocol import ArtifactStore
@@ -128,12 +129,20 @@ def tell_strangers(ids: set[str], store: ArtifactStore) -> None:
 def report_import(
     rows: Rows,
     what: str,
-    stored: int,
-    known: int,
-    refused: Sequence[tuple[int, str]],
-    erased: int,
+    done: Imported,
+    noted: Noted,
+    store: ArtifactStore,
+    channels: Iterable[str],
 ) -> None:
-    """Say what became of a file's rows; exits with 1 where some are refused."""
+    """Say what became of a file's rows, and what of it reaches nobody; exits with 1 where some
+    rows are refused: of the others it is said all the same.
+
+    Args:
+        what: the rows are.
+        noted: what they name.
+        channels: that campaigns have.
+    """
+    stored, known, refused, erased = done
     if rows.passed_over:
         typer.echo(f"columns passed over: {', '.join(rows.passed_over)}", err=True)
     reasons: dict[str, list[int]] = {}
@@ -148,6 +157,8 @@ def report_import(
         typer.echo(f"{erased:,} rows are of customers who were erased since: left out", err=True)
     if not (stored or known or refused or erased):
         typer.echo(f"{rows.file} has no rows, a header alone: is it the right file?", err=True)
+    tell_strangers(noted.ids, store)
+    tell_channels(noted.channels, channels)
     if refused:
         raise fail(ValueError(f"{len(refused):,} rows of {rows.file} are refused"))
 

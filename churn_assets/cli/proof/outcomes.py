@@ -12,15 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from churn_assets.cli.errors import PlainErrors, fail
-from churn_assets.cli.imports import (
-    Noted,
-    fields_named,
-    importing,
-    noting,
-    report_import,
-    tell_channels,
-    tell_strangers,
-)
+from churn_assets.cli.imports import Noted, fields_named, importing, noting, report_import
 from churn_assets.cli.releases import open_registry
 from churn_assets.settings import load_settings
 
@@ -88,9 +80,7 @@ def import_(
     with _feedback() as log, importing(file) as progress:
         rows = rows_of(FeedbackEvent, file, names, progress)
         result = record(noting(rows, noted), log, percent, said)
-    report_import(rows, "events", *result)
-    tell_strangers(noted.ids, store)
-    tell_channels(noted.channels, load_settings().campaign.channels)
+    report_import(rows, "events", result, noted, store, load_settings().campaign.channels)
 
 
 @app.command()
