@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from churn_assets.cli.errors import EXPECTED, fail
+from churn_assets.cli.strangers import tell_strangers
 from churn_assets.domain.plain_errors import describe, is_full
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 SHOWN = 20  # reasons why rows are refused
 ROWS_SHOWN = 3  # of each
+ASKED = "are they written as in the customers' own table?"
 
 
 def fields_named(column: Sequence[str] | None) -> dict[str, str]:
@@ -96,36 +98,6 @@ def tell_channels(channels: Mapping[str, int], ours: Iterable[str]) -> None:
         )
 
 
-def tell_strangers(ids: set[str], store: ArtifactStore) -> None:
-    """Name ids that no customer has, nor had: an opt-out under a misspelt id reaches nobody.
-
-    What was said of them is kept, as they may be customers of tomorrow.
-    """
-    from churn_assets.domain.splits import SPLITS
-    from churn_assets.storage.current import asset_pointer, current_artifact
-    from churn_assets.storage.tables import read_parquet
-
-    def without(unknown: set[str], asset: str, tables: Sequence[str]) -> set[str]:
-        if not unknown or store.read_pointer(asset_pointer(asset)) is None:
-            return unknown
-        folder = store.get(current_artifact(store, asset))
-        for table in tables:
-            ids_of = read_parquet(folder / f"{table}.parquet", ["customer_id"])["customer_id"]
-            unknown = unknown - set(ids_of.to_pylist())
-        return unknown
-
-    if store.read_pointer(asset_pointer("predictions")) is None:
-        return
-    unknown = without(ids, "predictions", ["predictions"])
-    if strangers := sorted(without(unknown, "customer_history", SPLITS)):  # who left, too
-        first = ", ".join(map(repr, strangers[:ROWS_SHOWN]))
-        typer.echo(
-            f"{len(strangers):,} of {len(ids):,} ids are of no customer in the latest predictions "
-            f"or the history, as {first}: are they written as in the customers' own table?",
-            err=True,
-        )
-
-
 def report_import(
     rows: Rows,
     what: str,
@@ -157,7 +129,7 @@ def report_import(
         typer.echo(f"{erased:,} rows are of customers who were erased since: left out", err=True)
     if not (stored or known or refused or erased):
         typer.echo(f"{rows.file} has no rows, a header alone: is it the right file?", err=True)
-    tell_strangers(noted.ids, store)
+    tell_strangers(noted.ids, store, ASKED)
     tell_channels(noted.channels, channels)
     if refused:
         raise fail(ValueError(f"{len(refused):,} rows of {rows.file} are refused"))
