@@ -20,6 +20,7 @@ from churn_assets.cli.answers import to_json
 from churn_assets.cli.errors import PlainErrors
 from churn_assets.cli.imports import Noted, fields_named, importing, noting, report_import
 from churn_assets.cli.releases import open_registry
+from churn_assets.cli.strangers import tell_strangers
 from churn_assets.settings import load_settings
 
 if TYPE_CHECKING:
@@ -117,10 +118,15 @@ def plan(
 
     What isn't given is taken from the settings (CHURN_CAMPAIGN__…).
     """
+    from churn_assets.campaign.suppression import suppressed
+
     limits = {"budget": budget, "days": days, "channels": _channels(contacts)}
     with _campaigns(to_send=True, **limits) as campaigns:
         made = campaigns.plan(campaigns.now(), by)
         _show(made, "draft", as_json)
+        if made.report["on_suppression_list"]:  # where it names none, the plan says so
+            listed = suppressed(campaigns.store, campaigns.config)
+            tell_strangers(listed, campaigns.store, of=" of the suppression list")
 
 
 @app.command()

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 SHOWN = 20  # reasons why rows are refused
 ROWS_SHOWN = 3  # of each
-ASKED = "are they written as in the customers' own table?"
 
 
 def fields_named(column: Sequence[str] | None) -> dict[str, str]:
@@ -129,7 +128,7 @@ def report_import(
         typer.echo(f"{erased:,} rows are of customers who were erased since: left out", err=True)
     if not (stored or known or refused or erased):
         typer.echo(f"{rows.file} has no rows, a header alone: is it the right file?", err=True)
-    tell_strangers(noted.ids, store, ASKED)
+    tell_strangers(noted.ids, store)
     tell_channels(noted.channels, channels)
     if refused:
         raise fail(ValueError(f"{len(refused):,} rows of {rows.file} are refused"))

@@ -15,7 +15,7 @@ from churn_assets.cli.answers import Format, written_answers
 from churn_assets.cli.asking import Ask, engine_asker, http_asker
 from churn_assets.cli.errors import fail
 from churn_assets.cli.releases import open_registry
-from churn_assets.cli.strangers import tell_strangers
+from churn_assets.cli.strangers import ASKED, tell_strangers
 from churn_assets.domain.contact_rules import RULES
 from churn_assets.settings import load_settings
 
@@ -26,8 +26,8 @@ BATCH = 500  # customers at a time: what a server takes in one body, whatever th
 
 SHOWN_REFUSALS = 20
 NOT_KNOWN = (
-    "what is known of customers (opt-outs, contacts, the control group) isn't known of them; are "
-    "they written as in the customers' own table?"
+    "what is known of customers (opt-outs, contacts, the control group) isn't known of them; "
+    f"{ASKED}"
 )
 _ORDER = {rule: place for place, rule in enumerate(RULES)}
 

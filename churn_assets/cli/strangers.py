@@ -11,21 +11,25 @@ if TYPE_CHECKING:
     from churn_assets.storage.protocol import ArtifactStore
 
 SHOWN = 3
+ASKED = "are they written as in the customers' own table?"
 
 
-def tell_strangers(ids: Collection[str], store: ArtifactStore, said: str) -> None:
+def tell_strangers(
+    ids: Collection[str], store: ArtifactStore, said: str = ASKED, of: str = ""
+) -> None:
     """Name ids that no customer has, if there are any: an opt-out under a misspelt id reaches
     nobody. What was said of them is kept, as they may be customers of tomorrow.
 
     Args:
         ids: each once.
         said: what that means, or is to be asked.
+        of: what the ids are in.
     """
     if strangers := strangers_among(ids, store):
         first = ", ".join(map(repr, strangers[:SHOWN]))
         typer.echo(
-            f"{len(strangers):,} of {len(ids):,} ids are of no customer in the latest predictions "
-            f"or the history, as {first}: {said}",
+            f"{len(strangers):,} of {len(ids):,} ids{of} are of no customer in the latest "
+            f"predictions or the history, as {first}: {said}",
             err=True,
         )
 
