@@ -74,11 +74,12 @@ def import_(
     contract = load_settings().customers
     said = Events() if contract is None else load_contract(contract).events
     noted = Noted(set(), Counter())
-    names: dict[str, str] = dict(said.columns.items()) | fields_named(column)
+    given = fields_named(column)
+    names: dict[str, str] = dict(said.columns.items()) | given
     store = open_registry().store
     percent = tuple(sorted({*offers_in_service(store).percent, *percent_offered(store)}))
     with _feedback() as log, importing(file) as progress:
-        rows = rows_of(FeedbackEvent, file, names, progress)
+        rows = rows_of(FeedbackEvent, file, names, progress, said.columns.keys() - given.keys())
         result = record(noting(rows, noted), log, percent, said)
     report_import(rows, "events", result, noted, store, load_settings().campaign.channels)
 
