@@ -136,13 +136,16 @@ def _hold_to_channels(own: Path, channels: Sequence[str]) -> None:
             )
 
 
-def read_ids(path: Path) -> frozenset[str]:
-    """The customers of a suppression list: its column `customer_id`, or the first cell of each line
-    where no header has that; with commas, semicolons or tabs, and in whatever encoding spreadsheets
-    write.
+def read_ids(path: Path, id_column: str | None = None) -> frozenset[str]:
+    """The customers of a suppression list: its column `customer_id`, or `id_column`, or the first
+    cell of each line where no header has either; with commas, semicolons or tabs, and in whatever
+    encoding spreadsheets write.
 
     Where the header says that there is one column, an id with such a mark in it ("A|1") and a note
     behind an id ("A|asked") look alike: the whole line is on the list, too.
+
+    Args:
+        id_column: of the company's own tables, where they have one.
 
     Raises:
         PeopleError: it is no text, or has not even a header, or a line can't be read.
@@ -159,20 +162,23 @@ def read_ids(path: Path) -> frozenset[str]:
             f"{path} is empty: write it again; a list of nobody has the header customer_id"
         )
     ids: set[str] = set()
-    if lines and lines[0].strip() in ("customer_id", '"customer_id"'):
+    names = [" ".join(name.split()) for name in ("customer_id", id_column) if name]
+    if lines[0].strip() in (*names, *(f'"{name}"' for name in names)):
         ids.update(line.strip() for line in lines[1:])
     dialect = Dialect(_separator(lines), encoding)
-    at = 0
+    at, name = 0, ""
     for number, record in enumerate(records(io.BytesIO(text), dialect), start=1):
         if record.problem:
             raise PeopleError(f"{path}: line {number} {record.problem}")
         cells = [cell.strip() for cell in record.cells]
-        if number == 1 and "customer_id" in cells:
-            at = cells.index("customer_id")
+        if number == 1:
+            header = [" ".join(cell.split()) for cell in cells]
+            if name := next((name for name in names if name in header), ""):
+                at, name = header.index(name), cells[header.index(name)]
         if at and len(cells) <= at:
-            raise PeopleError(f"{path}: line {number} has no cell for customer_id")
+            raise PeopleError(f"{path}: line {number} has no cell for {name}")
         ids.add(cells[at])
-    return frozenset(ids - {"", "customer_id"})
+    return frozenset(ids - {"", "customer_id", name})
 
 
 def _separator(lines: Iterable[str]) -> str:

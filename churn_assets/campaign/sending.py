@@ -31,8 +31,8 @@ from churn_assets.campaign.contacts.ledger import (
 from churn_assets.campaign.contacts.taken import days_taken, keep_taken, taken
 from churn_assets.campaign.eligibility import NOBODY, Crowd, Terms, Window, eligible
 from churn_assets.campaign.errors import CampaignError
-from churn_assets.campaign.people import read_ids
 from churn_assets.campaign.planning.plan import Plan
+from churn_assets.campaign.suppression import suppressed
 from churn_assets.domain.contact_rules import RULES
 from churn_assets.messages.shield.rules import RULES_PATH, load_rules
 from churn_assets.release.bundle import message_seed
@@ -348,7 +348,7 @@ def _terms(campaigns: Campaigns, day: date, now: datetime) -> Terms:
         rules,
         campaigns.config.channels,
         [day],
-        read_ids(rules.suppression_list) if rules.suppression_list else frozenset(),
+        suppressed(campaigns.store, campaigns.config),
         load_rules(RULES_PATH).quiet_hours,
         rules.zones or (campaigns.default_zone,),
         now,

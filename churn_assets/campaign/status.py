@@ -105,9 +105,10 @@ class _Approved(NamedTuple):
 def status_of(campaigns: Campaigns, now: datetime, days: int) -> dict[str, Any]:
     """The last days, today included, and those to come that have contacts, as JSON: `days`
     (`Day.as_dict` each, the oldest first); `other_discounts`, accepted in these days of no contact
-    that a plan handed over; and `month`, where a month's budget is set, else None. Where there are
-    no predictions that can be read, whose bills the discounts are of, `problem` says so, and what
-    was taken, `other_discounts` and `month` are None.
+    that a plan handed over, and what of them is `discounts_of_strangers`, whom the predictions
+    don't have, at the mean of the bills; and `month`, where a month's budget is set, else None.
+    Where there are no predictions that can be read, whose bills the discounts are of, `problem`
+    says so, and what was taken, both discounts and `month` are None.
 
     Args:
         now: by the company's own clock.
@@ -122,23 +123,27 @@ def status_of(campaigns: Campaigns, now: datetime, days: int) -> dict[str, Any]:
     fees = {name: channel.cost for name, channel in campaigns.config.channels.items()}
     people, first = campaigns.people(), now.date() - timedelta(days=days - 1)
     found = {day: Day(day) for day in (first + timedelta(days=i) for i in range(days))}
-    mean, others = float(np.mean(list(values.values()) or [0.0])), 0.0
+    mean, others, strangers = float(np.mean(list(values.values()) or [0.0])), 0.0, 0.0
     for customer, history in histories.items():
         a_percent = values.get(customer, mean) * months / MONTHS_OF_VALUE / 100
         money, besides = money_of(history, a_percent, fees, now)
-        others += sum(paid for when, paid in besides if when.astimezone(now.tzinfo).date() >= first)
+        lately = sum(paid for when, paid in besides if when.astimezone(now.tzinfo).date() >= first)
+        others += lately
+        strangers += 0.0 if customer in values else lately
         zone = _zone(people, customer, campaigns)
         _count(found, first, told[customer], history, [sum(each) for each in money], zone, now)
     _add_waiting(campaigns, found, {e.event_key for each in told.values() for e in each}, now)
     lines = [found[day].as_dict() for day in sorted(found)]
     if problem is not None:
-        unknown = {"other_discounts": None, "month": None, "problem": problem}
+        names = ("other_discounts", "discounts_of_strangers", "month")
+        unknown = dict.fromkeys(names) | {"problem": problem}
         told_of = [line | {"taken": None} for line in lines]
         return {"now": now.isoformat(timespec="seconds"), "days": told_of, **unknown}
     return {
         "now": now.isoformat(timespec="seconds"),
         "days": lines,
         "other_discounts": round(others, 2),
+        "discounts_of_strangers": round(strangers, 2),
         "month": _month(campaigns, histories, values, fees, months, now),
     }
 

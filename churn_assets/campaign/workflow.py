@@ -24,7 +24,7 @@ from churn_assets.campaign.contacts.ledger import (
 )
 from churn_assets.campaign.decided import decisions_of, is_of_the_draw, kept_of_other_draws
 from churn_assets.campaign.errors import CampaignError
-from churn_assets.campaign.people import Person, known_people, read_ids
+from churn_assets.campaign.people import Person, known_people
 from churn_assets.campaign.planning.fingerprint import fingerprint
 from churn_assets.campaign.planning.plan import Group, Plan, Planner, Sources
 from churn_assets.campaign.planning.promises import CONTACTS
@@ -37,6 +37,7 @@ from churn_assets.campaign.stored_plans import (
     put_plan,
     remove_unneeded,
 )
+from churn_assets.campaign.suppression import suppressed
 from churn_assets.customers.people import people_file
 from churn_assets.customers.schema import CustomerSchema
 from churn_assets.domain.experiment import (
@@ -128,7 +129,7 @@ class Campaigns:
                 f"the predictions are by release {report['release_id']}, which doesn't serve: "
                 "run `churn materialize --job score_customers`, then plan again"
             )
-        rules, running = self.config.rules, self._running()
+        running = self._running()
         table, histories = read_parquet(folder / "predictions.parquet"), self.ledger.histories()
         assessor = Assessor.load(registry.folder())
         price = followed_price(
@@ -146,7 +147,7 @@ class Campaigns:
             histories=histories,
             erased=self.ledger.erased(table["customer_id"].to_pylist()),
             price=price,
-            suppressed=read_ids(rules.suppression_list) if rules.suppression_list else frozenset(),
+            suppressed=suppressed(self.store, self.config),
             promises=self._promises(now.date()),
             in_control=self.control(now),
             exploration=running.exploration if running.explores and not report["baseline"] else 0.0,

@@ -18,16 +18,9 @@ from rich.table import Table
 from churn_assets.campaign.config import MOST_MONEY
 from churn_assets.cli.answers import to_json
 from churn_assets.cli.errors import PlainErrors
-from churn_assets.cli.imports import (
-    Noted,
-    fields_named,
-    importing,
-    noting,
-    report_import,
-    tell_channels,
-    tell_strangers,
-)
+from churn_assets.cli.imports import Noted, fields_named, importing, noting, report_import
 from churn_assets.cli.releases import open_registry
+from churn_assets.cli.strangers import tell_strangers
 from churn_assets.settings import load_settings
 
 if TYPE_CHECKING:
@@ -125,10 +118,15 @@ def plan(
 
     What isn't given is taken from the settings (CHURN_CAMPAIGN__…).
     """
+    from churn_assets.campaign.suppression import suppressed
+
     limits = {"budget": budget, "days": days, "channels": _channels(contacts)}
     with _campaigns(to_send=True, **limits) as campaigns:
         made = campaigns.plan(campaigns.now(), by)
         _show(made, "draft", as_json)
+        if made.report["on_suppression_list"]:  # where it names none, the plan says so
+            listed = suppressed(campaigns.store, campaigns.config)
+            tell_strangers(listed, campaigns.store, of=" of the suppression list")
 
 
 @app.command()
@@ -248,9 +246,7 @@ def import_(
         place = zone_info(zone or campaigns.default_zone)
         rows = rows_of(ContactRow, file, names, progress)
         done = import_rows(noting(rows, noted), campaigns.ledger, place, now)
-    report_import(rows, "contacts", *done)
-    tell_strangers(noted.ids, campaigns.store)
-    tell_channels(noted.channels, campaigns.config.channels)
+    report_import(rows, "contacts", done, noted, campaigns.store, campaigns.config.channels)
 
 
 @app.command()

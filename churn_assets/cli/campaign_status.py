@@ -52,6 +52,11 @@ def show_status(report: Mapping[str, Any]) -> None:
         typer.echo(f"What discounts cost isn't known, nor the month's budget: {problem}", err=True)
     if others := report["other_discounts"]:
         typer.echo(f"Discounts accepted besides, of no contact of a plan: {others:,.2f}")
+    if strangers := report["discounts_of_strangers"]:
+        typer.echo(
+            f"{strangers:,.2f} of them under ids that the latest predictions don't have, at the "
+            "mean of the bills: of who has left since, or of nobody"
+        )
     if month := report["month"]:
         typer.echo(_month(month))
 

@@ -13,9 +13,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from churn_assets.cli.errors import EXPECTED, fail
+from churn_assets.cli.strangers import tell_strangers
 from churn_assets.domain.plain_errors import describe, is_full
 
 if TYPE_CHECKING:
+    from churn_assets.customers.reading.imports import Imported
     from churn_assets.customers.reading.rows import Row, Rows
     from churn_assets.stages.spec import Progress as Told
     from churn_assets.storage.protocol import ArtifactStore
@@ -95,45 +97,23 @@ def tell_channels(channels: Mapping[str, int], ours: Iterable[str]) -> None:
         )
 
 
-def tell_strangers(ids: set[str], store: ArtifactStore) -> None:
-    """Name ids that no customer has, nor had: an opt-out under a misspelt id reaches nobody.
-
-    What was said of them is kept, as they may be customers of tomorrow.
-    """
-    from churn_assets.domain.splits import SPLITS
-    from churn_assets.storage.current import asset_pointer, current_artifact
-    from churn_assets.storage.tables import read_parquet
-
-    def without(unknown: set[str], asset: str, tables: Sequence[str]) -> set[str]:
-        if not unknown or store.read_pointer(asset_pointer(asset)) is None:
-            return unknown
-        folder = store.get(current_artifact(store, asset))
-        for table in tables:
-            ids_of = read_parquet(folder / f"{table}.parquet", ["customer_id"])["customer_id"]
-            unknown = unknown - set(ids_of.to_pylist())
-        return unknown
-
-    if store.read_pointer(asset_pointer("predictions")) is None:
-        return
-    unknown = without(ids, "predictions", ["predictions"])
-    if strangers := sorted(without(unknown, "customer_history", SPLITS)):  # who left, too
-        first = ", ".join(map(repr, strangers[:ROWS_SHOWN]))
-        typer.echo(
-            f"{len(strangers):,} of {len(ids):,} ids are of no customer in the latest predictions "
-            f"or the history, as {first}: are they written as in the customers' own table?",
-            err=True,
-        )
-
-
 def report_import(
     rows: Rows,
     what: str,
-    stored: int,
-    known: int,
-    refused: Sequence[tuple[int, str]],
-    erased: int,
+    done: Imported,
+    noted: Noted,
+    store: ArtifactStore,
+    channels: Iterable[str],
 ) -> None:
-    """Say what became of a file's rows; exits with 1 where some are refused."""
+    """Say what became of a file's rows, and what of it reaches nobody; exits with 1 where some
+    rows are refused: of the others it is said all the same.
+
+    Args:
+        what: the rows are.
+        noted: what they name.
+        channels: that campaigns have.
+    """
+    stored, known, refused, erased = done
     if rows.passed_over:
         typer.echo(f"columns passed over: {', '.join(rows.passed_over)}", err=True)
     reasons: dict[str, list[int]] = {}
@@ -148,6 +128,8 @@ def report_import(
         typer.echo(f"{erased:,} rows are of customers who were erased since: left out", err=True)
     if not (stored or known or refused or erased):
         typer.echo(f"{rows.file} has no rows, a header alone: is it the right file?", err=True)
+    tell_strangers(noted.ids, store)
+    tell_channels(noted.channels, channels)
     if refused:
         raise fail(ValueError(f"{len(refused):,} rows of {rows.file} are refused"))
 

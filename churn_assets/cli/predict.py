@@ -15,6 +15,7 @@ from churn_assets.cli.answers import Format, written_answers
 from churn_assets.cli.asking import Ask, engine_asker, http_asker
 from churn_assets.cli.errors import fail
 from churn_assets.cli.releases import open_registry
+from churn_assets.cli.strangers import ASKED, tell_strangers
 from churn_assets.domain.contact_rules import RULES
 from churn_assets.settings import load_settings
 
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 BATCH = 500  # customers at a time: what a server takes in one body, whatever they tell of each
 
 SHOWN_REFUSALS = 20
+NOT_KNOWN = (
+    "what is known of customers (opt-outs, contacts, the control group) isn't known of them; "
+    f"{ASKED}"
+)
 _ORDER = {rule: place for place, rule in enumerate(RULES)}
 
 
@@ -56,7 +61,8 @@ def predict(
     Fields and columns are those of POST /predict, or your own table's: whom its opt-outs and
     consents forbid to contact isn't. A row that is refused doesn't stop the others: it
     is written to a file beside the one given, with its number and the reason, to be mended and read
-    again. Exits with 1 if there are any.
+    again. Exits with 1 if there are any. Ids that none of your customers has are named: new ones
+    are decided about as well.
     """
     # Imported here: other commands need not know what serves.
     from churn_assets.cli.customers.files import CustomerFileError
@@ -69,7 +75,7 @@ def predict(
     except CustomerFileError as error:
         raise fail(error) from error
     form = form or (Format.JSON if customers.single else Format.TABLE)
-    refusals = Refusals(file, customers)
+    refusals, ids = Refusals(file, customers), set[str]()
     with ExitStack() as stack:
         stack.enter_context(refusals.kept)
         answers = stack.enter_context(written_answers(out, form, one=customers.single))
@@ -78,10 +84,14 @@ def predict(
             for answered, refused in decide(customers, ask):
                 answers.add(answered)
                 refusals.add(refused)
+                ids.update(answer["customer_id"] for answer in answered)
         except CustomerFileError as error:
             raise fail(error) from error
     if refusals.count:
         refusals.report(answers.count)
+    if file is not None and fields.schema is not None and not fields.numbered:
+        tell_strangers(ids, open_registry().store, NOT_KNOWN)
+    if refusals.count:
         raise typer.Exit(1)
 
 

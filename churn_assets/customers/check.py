@@ -26,6 +26,7 @@ from churn_assets.customers.quality.contact import unclear_flags, yes_of_nobody
 from churn_assets.customers.quality.currencies import mixed_currencies
 from churn_assets.customers.quality.dates import dates_unmentioned, dates_unread
 from churn_assets.customers.quality.drift import Drift, drift
+from churn_assets.customers.quality.ids import other_ids
 from churn_assets.customers.quality.judging import USED, Judged, judge
 from churn_assets.customers.quality.languages import unserved_languages
 from churn_assets.customers.quality.leakage import Candidate, Role, find_leaks
@@ -153,6 +154,7 @@ class _Checking:
         self._tenure(active, part)
         self._people(active, tables.active)
         self._drift(history, active)
+        self.report.notes += other_ids(self.connection, history, active, identity)
         gone = outcome and (gone_by_now(identity, history) if identity.snapshot else outcome)
         if identity.id and gone:
             self._still_active(history, active, identity.id, gone)

@@ -69,8 +69,9 @@ class ContactRules(BaseModel):
     group. The contacts of the past are those of the product's own ledger.
 
     Attributes:
-        suppression_list: a text file or CSV whose column `customer_id`, or else its first, holds
-            ids; relative to the contract, where that names it.
+        suppression_list: a text file or CSV whose column `customer_id`, or the one that the
+            contract's tables have ids in, or else its first, holds ids; relative to the contract,
+            where that names it.
         complaint_days: nobody who complained in so many days.
         minimum_tenure: months with the company.
         minimum_monthly_value: currency a month.

@@ -94,6 +94,23 @@ def test_a_suppression_list_is_the_column_of_ids_or_the_first(tmp_path: Path) ->
         read_ids(file)
 
 
+def test_a_suppression_list_may_have_the_companys_own_column(tmp_path: Path) -> None:
+    """Wherever it stands in it: by the first column, a date, the list named nobody."""
+    file, column = tmp_path / "no.csv", "Klant nummer"
+    file.write_text("Datum;Klant  nummer\n12-03-2026;00003872\n13-03-2026;17648\n")
+    assert read_ids(file, column) == {"00003872", "17648"}
+    assert "12-03-2026" in read_ids(file)
+    file.write_text("Klant nummer\nA|1\n")
+    assert read_ids(file, column) == {"A", "A|1"}
+    file.write_text("Klant nummer;customer_id\nX;A\n")
+    assert read_ids(file, column) == {"A"}
+    file.write_text("A;asked\nB\n")  # no header at all
+    assert read_ids(file, column) == {"A", "B"}
+    file.write_text("Datum;Klant nummer\n12-03-2026\n")
+    with pytest.raises(PeopleError, match="line 2 has no cell for Klant nummer"):
+        read_ids(file, column)
+
+
 def test_a_list_of_other_ids_is_told() -> None:
     """A spreadsheet made 123 of 00123: nobody is kept out."""
     assert on_the_list(frozenset(), ["00123"]) is None

@@ -125,7 +125,8 @@ def test_a_day_says_how_many_were_never_made(
     made = [*rows[:2], *rows[6:]]
     assert line["expected"] == pytest.approx(sum(r["expected_cost"] for r in made), abs=0.01)
     assert line["taken"] == sum(row["channel"] == "call" for row in made)
-    show_status({"days": [line], "other_discounts": 0, "month": None})
+    nothing = {"other_discounts": 0, "discounts_of_strangers": 0, "month": None}
+    show_status({"days": [line], **nothing})
     shown = capsys.readouterr().out
     assert "Handed over and reported as not sent: 4" in shown
     assert "Handed over and not reported as sent: 2" in shown

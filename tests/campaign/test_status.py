@@ -121,6 +121,33 @@ def test_a_day_says_what_became_of_its_contacts(three_days: Given) -> None:
     assert report["month"] is None
 
 
+def test_discounts_under_ids_that_nobody_has_are_told_apart(
+    three_days: Given, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An acceptance under an id that lost its zeros was money that someone would have been given,
+    and looked like any customer's."""
+    campaigns, rows = three_days
+    values = yearly_values(campaigns.predictions())
+    known = next(i for i in values if i not in {row["customer_id"] for row in rows})
+    when = NOW + timedelta(days=1)
+    campaigns.ledger.record([told(known, "accepted", when, 5)])
+    report = status_of(campaigns, LATER, 5)
+    assert report["other_discounts"] == pytest.approx(values[known] * 0.05, abs=0.01)
+    assert report["discounts_of_strangers"] == 0
+    show_status(report)
+    assert "under ids" not in capsys.readouterr().out
+    campaigns.ledger.record([told("44", "accepted", when, 10)])
+    report = status_of(campaigns, LATER, 5)
+    mean = sum(values.values()) / len(values)
+    assert report["discounts_of_strangers"] == pytest.approx(mean / 10, abs=0.01)
+    both = values[known] * 0.05 + mean / 10
+    assert report["other_discounts"] == pytest.approx(both, abs=0.02)
+    show_status(report)
+    said = capsys.readouterr().out.splitlines()
+    place = said.index(f"Discounts accepted besides, of no contact of a plan: {both:,.2f}")
+    assert said[place + 1].startswith(f"{mean / 10:,.2f} of them under ids that the latest")
+
+
 def test_days_that_nobody_handed_over_are_told(three_days: Given) -> None:
     campaigns, _ = three_days
     found = lines(campaigns, LATER)
@@ -200,6 +227,7 @@ def test_without_predictions_it_says_all_but_the_discounts(three_days: Given) ->
         report = status_of(campaigns, LATER, 5)
         assert report["days"] == [line | {"taken": None} for line in whole["days"]]
         assert report["other_discounts"] is report["month"] is None
+        assert report["discounts_of_strangers"] is None
         assert "assets/predictions.json is damaged" in report["problem"]
         show_status(report)
     campaigns.store.write_pointer(pointer, before)

@@ -197,6 +197,24 @@ def test_ids_that_no_customer_has_are_named(ready: Path, churn: Churn, tmp_path:
     store.delete_pointer(asset_pointer("customer_history"))
 
 
+def test_a_plan_names_ids_of_the_suppression_list_that_no_customer_has(
+    ready: Path, churn: Churn, tmp_path: Path
+) -> None:
+    """Most of a list may be right and the rest keep nobody out; where none is, the plan says so."""
+    rules = {"CHURN_CAMPAIGN__RULES__SUPPRESSION_LIST": str(tmp_path / "no.csv")}
+    (tmp_path / "no.csv").write_text("customer_id\nT00002\nT3\nT00005\n", encoding="utf-8")
+    done = churn("campaign", "plan", "--json", **rules)
+    assert json.loads(done.stdout)["on_suppression_list"] == 2
+    asked = "ids of the suppression list are of no customer in the latest predictions"
+    assert f"1 of 3 {asked} or the history, as 'T3': are they written" in done.stderr
+    (tmp_path / "no.csv").write_text("customer_id\nT00002\n", encoding="utf-8")
+    assert "suppression list" not in churn("campaign", "plan", **rules).stderr
+    (tmp_path / "no.csv").write_text("customer_id\nT2\n", encoding="utf-8")
+    done = churn("campaign", "plan", **rules)
+    assert "The suppression list names none of these customers" in done.stdout
+    assert done.stderr == ""
+
+
 def test_a_delivery_by_hand_is_the_schedule_s(approved: str, churn: Churn, tmp_path: Path) -> None:
     """Into the folder of the setting, and into the ledger; again, it does nothing."""
     place = {"CHURN_CAMPAIGN__DELIVER_TO": str(tmp_path / "out")}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from churn_assets.cli.customers.files import Row, read_customers
@@ -260,3 +261,22 @@ def test_over_http_such_a_row_is_refused(churn: Churn, tmp_path: Path) -> None:
     ]
     again = churn("predict", str(refused), "--format", "csv", "--over-http")
     assert (again.returncode, again.stdout) == (1, "")
+
+
+def test_ids_that_no_customer_has_are_named(churn: Churn, home: Path, tmp_path: Path) -> None:
+    """An id that was written otherwise has no opt-out, no contact and no place in the control
+    group: a table without its leading zeros contacted whom it mustn't, and nobody knew. No fault:
+    tomorrow's customers are decided about as well."""
+    active = pq.read_table(next(home.glob("store/objects/predictions/*/predictions.parquet")))
+    rows = rows_saying([], count=8)[:3]
+    rows[0]["Account"], rows[1]["Account"] = "A10007", "10007"
+    rows[2]["Account"] = next(i for i in active["customer_id"].to_pylist() if i != "A10007")
+    file = saved(tmp_path / "aujourdhui.csv", rows)
+    done = churn("predict", str(file), "--format", "csv")
+    assert done.returncode == 0
+    assert [answer["excluded"] for answer in told(done.stdout)] == ["opt_out", "", ""]
+    [line] = done.stderr.splitlines()
+    assert line.startswith("1 of 3 ids are of no customer in the latest predictions or the history")
+    assert "as '10007': what is known of customers (opt-outs, " in line
+    saved(file, [rows[0], rows[2]])
+    assert churn("predict", str(file), "--format", "csv").stderr == ""

@@ -11,7 +11,10 @@ from typing import Any
 import httpx
 import pytest
 
+from churn_assets.campaign.config import CampaignConfig
+from churn_assets.campaign.suppression import suppressed
 from churn_assets.customers.contract.model import load_contract
+from churn_assets.domain.contact_rules import ContactRules
 from churn_assets.release.config import ScoringConfig
 from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.serving.bulk.scoring import run as run_predictions
@@ -96,3 +99,14 @@ def test_a_suppression_list_that_is_not_here_stops_the_plan(home: Path, tmp_path
     with served(home, contract) as client:
         said = refusal(client.post("/campaign/plan", json={}), 503)
     assert said == f"{file}: No such file or directory"
+
+
+def test_a_suppression_list_has_ids_under_the_name_that_the_tables_have(
+    home: Path, tmp_path: Path
+) -> None:
+    """As another system exports it, a date before the id: read by that date, it named nobody."""
+    file = tmp_path / "never.csv"
+    file.write_text("Date;Account;Why\n2026-03-12;A10007;asked\n", encoding="utf-8")
+    config = CampaignConfig(rules=ContactRules(suppression_list=file))
+    assert suppressed(LocalArtifactStore(home / "store"), config) == {"A10007"}
+    assert suppressed(LocalArtifactStore(home / "store"), CampaignConfig()) == frozenset()

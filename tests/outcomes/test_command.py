@@ -244,6 +244,34 @@ def test_a_file_is_read_as_the_contract_says(
     assert [(e["customer_id"], e["kind"]) for e in found] == [("A", "accepted"), ("B", "refused")]
 
 
+def test_a_file_need_not_have_all_columns_that_the_contract_names(
+    own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mailing tool knows no discount and no decision; with the contract's names for them its file
+    was refused whole. Fields that every row has to say stay needed, and so is what is asked for."""
+    contract = own_home / "customers.yaml"
+    names = {"customer_id": "Klant", "channel": "Kanaal", "offer_percentage": "Korting"}
+    contract.write_text(f"{BUILT_IN.read_text()}\nevents: {json.dumps({'columns': names})}\n")
+    monkeypatch.setenv("CHURN_CUSTOMERS", str(contract))
+    load_settings.cache_clear()
+    publish(LocalArtifactStore(own_home / "store"), own_home / "published", "Acme")
+    file, row = own_home / "events.csv", "e1,A,sent,2026-01-05T10:00:00Z"
+    file.write_text(f"event_id,Klant,kind,occurred_at,Kanaal\n{row},call\n")
+    code, said = run("outcomes", "import", str(file))
+    assert (code, said) == (0, "1 events added, 0 were there already\n")
+    with closing(open_feedback_log(LocalArtifactStore(own_home / "store"), own_home)) as log:
+        [event] = [json.loads(event) for event in log.events()]
+    assert (event["customer_id"], event["channel"]) == ("A", "call")
+    assert event["offer_percentage"] is None
+    code, said = run("outcomes", "import", str(file), "--column", "offer_percentage=Korting")
+    assert code == 1
+    assert "has no column Korting" in said
+    file.write_text(f"event_id,klant,kind,occurred_at\n{row}\n")
+    code, said = run("outcomes", "import", str(file))
+    assert code == 1
+    assert "has no column Klant; it has event_id, klant, kind, occurred_at" in said
+
+
 def test_the_fields_of_a_contracts_events_are_those_of_feedback() -> None:
     assert set(get_args(EventField)) == set(FeedbackEvent.model_fields)
 

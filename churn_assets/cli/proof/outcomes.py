@@ -12,15 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from churn_assets.cli.errors import PlainErrors, fail
-from churn_assets.cli.imports import (
-    Noted,
-    fields_named,
-    importing,
-    noting,
-    report_import,
-    tell_channels,
-    tell_strangers,
-)
+from churn_assets.cli.imports import Noted, fields_named, importing, noting, report_import
 from churn_assets.cli.releases import open_registry
 from churn_assets.settings import load_settings
 
@@ -82,15 +74,14 @@ def import_(
     contract = load_settings().customers
     said = Events() if contract is None else load_contract(contract).events
     noted = Noted(set(), Counter())
-    names: dict[str, str] = dict(said.columns.items()) | fields_named(column)
+    given = fields_named(column)
+    names: dict[str, str] = dict(said.columns.items()) | given
     store = open_registry().store
     percent = tuple(sorted({*offers_in_service(store).percent, *percent_offered(store)}))
     with _feedback() as log, importing(file) as progress:
-        rows = rows_of(FeedbackEvent, file, names, progress)
+        rows = rows_of(FeedbackEvent, file, names, progress, said.columns.keys() - given.keys())
         result = record(noting(rows, noted), log, percent, said)
-    report_import(rows, "events", *result)
-    tell_strangers(noted.ids, store)
-    tell_channels(noted.channels, load_settings().campaign.channels)
+    report_import(rows, "events", result, noted, store, load_settings().campaign.channels)
 
 
 @app.command()

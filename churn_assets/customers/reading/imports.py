@@ -5,7 +5,7 @@ A row that can't be read is refused with its number and why; the others are kept
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -35,15 +35,19 @@ def rows_of(
     file: Path,
     columns: Mapping[str, str] | None = None,
     progress: Progress = silent,
+    agreed: Collection[str] = (),
 ) -> Rows:
     """The rows of a file with the model's fields; raises what `Rows` raises.
 
     Args:
         columns: the field -> the file's name of it, where it has another.
+        agreed: of these fields, those that are named once and for all files: where a row need not
+            say them, a file need not have them.
     """
     fields = model.model_fields
     needed = [name for name, field in fields.items() if field.is_required()]
-    return Rows(file, needed, tuple(fields), columns, progress)
+    optional = {*agreed}.difference(needed)
+    return Rows(file, needed, tuple(fields), columns, progress, optional=optional)
 
 
 def in_parts(

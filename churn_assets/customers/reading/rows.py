@@ -50,6 +50,7 @@ class Rows:
         names: Mapping[str, str] | None = None,
         progress: Progress = silent,
         missing: Collection[str] = MISSING,
+        optional: Collection[str] = (),
     ) -> None:
         """Opens the file and reads its header.
 
@@ -61,6 +62,8 @@ class Rows:
                 for names.
             progress: told bytes of a text, or rows of a Parquet file.
             missing: words, in lower case, that mean "unknown".
+            optional: fields that a file need not have under their name in `names`: it says nothing
+                of them then, or under their own.
 
         Raises:
             DataError: the file can't be read, is of another kind, or lacks a column; in one line.
@@ -75,6 +78,8 @@ class Rows:
         if isinstance(header, BrokenRow):
             raise CorruptFileError(file, f"its header {header.problem}")
         columns = [name.strip() for name in header]
+        if names is not None:
+            names = {f: name for f, name in names.items() if f not in optional or name in columns}
         theirs = {ours: ours for ours in known} | dict(names or {})
         self._fields = {theirs[field]: field for field in theirs}
         self._columns = columns

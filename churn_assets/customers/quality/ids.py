@@ -1,0 +1,50 @@
+"""Whether the active customers' ids are written as the history's: or no customer is known again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import duckdb
+
+from churn_assets.customers.contract.model import Identity
+from churn_assets.customers.quality.columns import one_spaced
+from churn_assets.customers.quality.judging import USED, Judged
+from churn_assets.customers.quality.workspace import one
+
+FEW = 0.5
+"""Of the active customers: how many no snapshot may have had."""
+
+
+def other_ids(
+    connection: duckdb.DuckDBPyConnection, history: Judged, active: Judged, identity: Identity
+) -> Iterator[str]:
+    """The note of ids that differ from the history's by leading zeros alone, or else, of a history
+    of snapshots, that few of the active customers were ever in it; with an example of each side."""
+    name = one_spaced(identity.id or "")
+    if name not in history.read.columns or name not in active.read.columns:
+        return  # there are no ids, or that is said already
+
+    def ids(judged: Judged) -> str:
+        value = f"CAST({judged.value(name, 'id')} AS VARCHAR)"
+        rows = f"SELECT DISTINCT {value} AS id FROM {judged.name} WHERE {USED}"
+        return f"SELECT id, ltrim(id, '0') AS bare FROM ({rows}) WHERE id IS NOT NULL"
+
+    query = f"""WITH before AS ({ids(history)}), now AS ({ids(active)}),
+        others AS (SELECT * FROM now WHERE id NOT IN (SELECT id FROM before)),
+        alike AS (SELECT others.id AS id, min(before.id) AS as_before
+            FROM others JOIN before USING (bare) GROUP BY 1)
+        SELECT (SELECT count(*) FROM now), (SELECT count(*) FROM others), (SELECT min(id) FROM
+            others), (SELECT min(id) FROM before), (SELECT count(*) FROM alike),
+            (SELECT min((id, as_before)) FROM alike)"""
+    known, others, first, before, alike, pair = one(connection, query)
+    if alike:
+        yield (
+            f"active: {alike:,} of {known:,} ids differ from the history's by leading zeros alone, "
+            f"as {pair[0]!r} and {pair[1]!r}: are they the same customers? Write both alike, or "
+            "nothing that is known of one holds for the other"
+        )
+    elif identity.snapshot and others > FEW * known:
+        yield (
+            f"active: {known - others:,} of {known:,} customers were ever in the history's "
+            f"snapshots: are the ids written alike? Here they are as {first!r}, there as {before!r}"
+        )
