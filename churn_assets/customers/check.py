@@ -32,6 +32,7 @@ from churn_assets.customers.quality.leakage import Candidate, Role, find_leaks
 from churn_assets.customers.quality.leaving import (
     gone_by_now,
     has_left,
+    leavings_to_come,
     long_ago,
     long_gone,
     not_yet_known,
@@ -141,6 +142,7 @@ class _Checking:
             self._split(history, identity, outcome)
             self.report.problems += long_gone(self.connection, history, identity)
             self.report.problems += long_ago(self.connection, history, identity)
+            self.report.notes += leavings_to_come(self.connection, history, identity)
             self.report.notes += not_yet_known(self.connection, history, identity)
         judge_value(self.connection, history, part.value.monthly, self.report)
         self._tenure(history, part)

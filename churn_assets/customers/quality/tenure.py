@@ -5,7 +5,7 @@ from __future__ import annotations
 from churn_assets.customers.contract.expression import to_sql
 from churn_assets.customers.contract.model import CustomerPart
 from churn_assets.customers.quality.judging import Judged
-from churn_assets.customers.quality.leaving import latest_leaving
+from churn_assets.customers.quality.leaving import happened, latest_leaving
 from churn_assets.customers.reading.dates import DAYS_OF_A_MONTH
 
 NOT_LEARNT = (
@@ -38,7 +38,8 @@ def months_of(part: CustomerPart, judged: Judged) -> str:
         seen = judged.value(snapshot, "snapshot")
     elif churned.end_date and judged.name == "history":
         end = judged.value(churned.end_date, "label")
-        seen = f"coalesce({end}, greatest(max({since}) OVER (), {latest_leaving(end)}))"
+        gone = f"CASE WHEN {happened(end)} THEN {end} END"
+        seen = f"coalesce({gone}, greatest(max({since}) OVER (), {latest_leaving(end)}))"
     elif snapshot:  # the table of who is active now, of the day on which it is read
         seen = "current_date"
     else:
