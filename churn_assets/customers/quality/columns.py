@@ -19,7 +19,7 @@ from churn_assets.customers.contract.model import (
 )
 from churn_assets.customers.contract.people import Contact, Flag, YesNo
 from churn_assets.customers.contract.tables import DateOrder
-from churn_assets.customers.reading.dates import ISO_OF, SAY_DATES, SLASHED
+from churn_assets.customers.reading.dates import DATED, ISO_OF, SAY_DATES, SLASHED
 from churn_assets.customers.reading.numbers import AMOUNT, TELLING, Marks, number_pattern
 from churn_assets.domain.cells import MISSING, TRUTHS, as_word
 
@@ -269,7 +269,8 @@ def date(cell: str, written: DateOrder | None) -> str:
     plain = rf"regexp_replace({trimmed(cell)}, '{_TIMED}', '\1 \2')"
     if written:
         plain = f"regexp_replace({plain}, '^{SLASHED}$', '{ISO_OF[written]}')"
-    return f"CAST(try_strptime({plain}, {_DATES}) AS DATE)"
+    fits = f"regexp_full_match({plain}, '{DATED}')"
+    return f"CASE WHEN {fits} THEN CAST(try_strptime({plain}, {_DATES}) AS DATE) END"
 
 
 def slashed(cell: str) -> str:

@@ -18,6 +18,9 @@ SLASHED = f"([0-9]{{1,2}})(?:/([0-9]{{1,2}})/|-([0-9]{{1,2}})-)([0-9]{{4}})(?: {
 01-09-2025, a time may follow. RE2 and Python read the pattern alike."""
 ISO_OF: dict[DateOrder, str] = {"dd/mm/yyyy": r"\4-\2\3-\1", "mm/dd/yyyy": r"\4-\1-\2\3"}
 """What a `SLASHED` cell of this order is replaced by: the date with its year, month and day."""
+DATED = "[0-9]{4}-.*|.*[.][0-9]{4}"
+"""What the whole of any other date looks like: its year has four digits, where DuckDB's `%Y` takes
+two for a year of the Romans. RE2 and Python read the pattern alike."""
 SAY_DATES = f"name format: {' or '.join(f'{{date: {order}}}' for order in ISO_OF)}"
 """What to write in a contract whose tables have such dates."""
 
