@@ -8,10 +8,11 @@ from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from churn_assets.customers.reading.dates import months_since
-from churn_assets.customers.reading.numbers import Marks, number_in
+from churn_assets.customers.reading.numbers import Marks, doubt_of, number_in
 from churn_assets.customers.schema import TENURE
 from churn_assets.serving.forms import Form
 
+_LONGEST = 60  # characters of a cell in a problem
 TRUE, FALSE = ("yes", "true", "1"), ("no", "false", "0")
 
 
@@ -39,6 +40,18 @@ def parsed(form: Form, name: str, cell: str, marks: Marks | None) -> Any:
         return months_since(cell, written=form.customers.written.date)
     number = None if marks is None else number_in(cell, marks)
     return cell if number is None or math.isinf(number) else _whole(number)  # JSON has none
+
+
+def in_doubt(column: str, cell: str, marks: Marks | None) -> str:
+    """Why a number's cell may be two of them, as `churn customers check` says it of the column;
+    empty where it is one or none."""
+    why = "" if marks is None else doubt_of(cell, marks)
+    return f"{column}: {shown(cell)} {why}" if why else ""
+
+
+def shown(cell: str) -> str:
+    """A cell as a problem has it."""
+    return repr(cell if len(cell) <= _LONGEST else f"{cell[:_LONGEST]}…")
 
 
 def _whole(number: float) -> int | float:

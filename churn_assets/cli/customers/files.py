@@ -21,7 +21,14 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Literal, cast
 
-from churn_assets.cli.customers.cells import is_missing, is_numeric, parsed, plain, text_cell
+from churn_assets.cli.customers.cells import (
+    in_doubt,
+    is_missing,
+    is_numeric,
+    parsed,
+    plain,
+    text_cell,
+)
 from churn_assets.cli.customers.decoded import lines_of, text_of
 from churn_assets.cli.customers.permissions import Permissions
 from churn_assets.customers.languages import TAG
@@ -225,6 +232,7 @@ def _from_csv(file: Path, form: Form, channels: Sequence[str]) -> Customers:
     written = marks_by_column(([c[i].strip() for i in numeric] for c in whole), len(numeric), given)
     marks = dict(zip((fields[i] for i in numeric), written, strict=True))
     missing, permissions = _missing(form, columns), Permissions(columns, form.customers, channels)
+    column_of = dict(zip(fields, columns, strict=True))
 
     def rows() -> Iterator[Row]:
         for number, record in enumerate(islice(found(), 1, None), 1):
@@ -234,12 +242,12 @@ def _from_csv(file: Path, form: Form, channels: Sequence[str]) -> Customers:
                 yield Row(number, cells or [record.line], problem=record.problem or problem)
                 continue
             named = {f: cell.strip() for f, cell in zip(fields, cells, strict=True) if f}
-            customer = {
-                name: parsed(form, name, cell, marks.get(name))
-                for name, cell in named.items()
-                if cell and not missing(name, cell)
-            }
-            yield Row(number, cells, _named(number, customer, form), rule=permissions.rule(cells))
+            known = {f: cell for f, cell in named.items() if cell and not missing(f, cell)}
+            customer = {f: parsed(form, f, cell, marks.get(f)) for f, cell in known.items()}
+            doubts = [in_doubt(column_of[f], cell, marks.get(f)) for f, cell in known.items()]
+            problem = "; ".join(filter(None, doubts))
+            rule = permissions.rule(cells)
+            yield Row(number, cells, _named(number, customer, form), problem, rule)
 
     return Customers(_Read(file, rows), columns, dialect.delimiter, given.encoding or "utf-8")
 

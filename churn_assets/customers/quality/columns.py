@@ -20,7 +20,7 @@ from churn_assets.customers.contract.model import (
 from churn_assets.customers.contract.people import Contact, Flag, YesNo
 from churn_assets.customers.contract.tables import DateOrder
 from churn_assets.customers.reading.dates import DATED, ISO_OF, SAY_DATES, SLASHED
-from churn_assets.customers.reading.numbers import AMOUNT, TELLING, Marks, number_pattern
+from churn_assets.customers.reading.numbers import AMOUNT, TELLING, Marks, number_pattern, unclear
 from churn_assets.domain.cells import MISSING, TRUTHS, as_word
 
 Reads = Literal["number", "flag", "words", "levels", "date", "date_or_blank"]
@@ -337,7 +337,8 @@ def problem(column: Column, typed: str, missing: str, cell: str, marks: Marks) -
     cases = [f"WHEN {missing} THEN {blank}"]
     match column.reads:
         case "number":
-            cases += [f"WHEN {one} THEN {text(said)}" for one, said in _unclear(cell, marks)]
+            for pattern, said in unclear(marks):
+                cases.append(f"WHEN {is_amount(cell, pattern)} THEN {text(said)}")
             infinite = f"regexp_full_match(lower({trimmed(cell)}), '[+-]?inf(inity)?')"
             cases.append(
                 f"WHEN isinf({typed}) OR ({typed} IS NULL AND {infinite}) THEN 'is infinite'"
@@ -367,25 +368,13 @@ def problem(column: Column, typed: str, missing: str, cell: str, marks: Marks) -
     return f"CASE {' '.join(cases)} END"
 
 
-def _unclear(cell: str, marks: Marks) -> Iterator[tuple[str, str]]:
-    """(SQL, problem) for cells whose mark may stand between thousands or before decimals."""
-    may_have = "may have thousands or decimals after its"
-    if not marks.told:
-        said = f"{may_have} point: say format.decimal or format.thousands"
-        yield grouped(cell, "."), said
-    if not marks.thousands:
-        mark, name = (",", "comma") if marks.decimal == "." else (".", "point")
-        yield grouped(cell, mark), f"{may_have} {name}: say format.thousands"
-
-
-def grouped(cell: str, mark: str) -> str:
-    """Whether the cell is digits that the mark parts as it would thousands, and nothing else."""
-    return f"regexp_full_match({amount(cell)}, '[+-]?[1-9][0-9]{{0,2}}([{mark}][0-9]{{3}})+')"
+def is_amount(cell: str, pattern: str) -> str:
+    """Whether the cell, without blanks and a currency around it, is all of the pattern."""
+    return f"regexp_full_match({amount(cell)}, {text(pattern)})"
 
 
 def counts_of_marks(cell: str) -> dict[str, str]:
     """Name -> SQL that counts the cells which tell how numbers are written."""
     return {
-        mark: f"count(*) FILTER (regexp_full_match({amount(cell)}, {text(pattern)}))"
-        for mark, pattern in TELLING.items()
+        mark: f"count(*) FILTER ({is_amount(cell, pattern)})" for mark, pattern in TELLING.items()
     }
