@@ -147,13 +147,13 @@ class _Checking:
         judge_value(self.connection, history, part.value.monthly, self.report)
         self._tenure(history, part)
         if tables.active is None:
-            self._people(history, tables.history)
+            self._people(history)
             return
         active = self._judged("active", tables.active, customer_columns(self.contract, False), key)
         self._reported(active, tables.active, None)
         judge_value(self.connection, active, part.value.monthly, self.report)
         self._tenure(active, part)
-        self._people(active, tables.active)
+        self._people(active)
         self._drift(history, active)
         gone = outcome and (gone_by_now(identity, history) if identity.snapshot else outcome)
         if identity.id and gone:
@@ -301,13 +301,13 @@ class _Checking:
                 f"{MAX_TENURE:,} months"
             )
 
-    def _people(self, judged: Judged, table: Table) -> None:
+    def _people(self, judged: Judged) -> None:
         """Zones have to be known, and who may be contacted has to be said so that it can be read;
         what is written to in English is worth knowing."""
         people, contact = self.contract.people, self.contract.contact
         self.report.problems += unknown_zones(self.connection, judged, people)
         self.report.notes += unserved_languages(self.connection, judged, people)
-        self.report.problems += unclear_flags(self.connection, judged, contact, table.missing)
+        self.report.problems += unclear_flags(self.connection, judged, contact)
         self.report.notes += yes_of_nobody(self.connection, judged, contact)
 
     def _split(self, history: Judged, identity: Identity, outcome: str) -> None:

@@ -234,19 +234,18 @@ def is_missing(cell: str, missing: Iterable[str], spelled: Iterable[str] = ()) -
 def is_blank(column: Column, cell: str, missing: Iterable[str]) -> str:
     """Whether the cell holds no value of the column.
 
-    Of a contact's flag an empty cell does, and what the contract calls missing, where `no` isn't
-    said: "n/a" must not pass for "no".
+    Of a contact's flag an empty cell alone does, where `no` isn't said: a word that the contract
+    calls missing, as "n/a", must not pass for a permission.
     """
     if column.unclear is None:
         return is_missing(cell, missing, spelled(column))
-    if column.required:
-        return "false"
-    return f"({cell} IS NULL OR {word(cell)} IN {listed(silent_words(column, missing))})"
+    silent = listed(silent_words(column))
+    return f"({cell} IS NULL OR {word(cell)} IN {silent})" if silent_words(column) else "false"
 
 
-def silent_words(column: Column, missing: Iterable[str]) -> list[str]:
+def silent_words(column: Column) -> list[str]:
     """Of a contact's flag the cells that say nothing, as words are compared (`is_blank`)."""
-    return [] if column.required else sorted({"", *_words(missing)} - {*spelled(column)})
+    return [] if column.required or "" in spelled(column) else [""]
 
 
 def amount(cell: str) -> str:
@@ -311,11 +310,11 @@ def _is_no(column: Column, said: str) -> str:
     return f"WHEN {said} IN {listed(column.no)} THEN false" if column.no else ""
 
 
-def unclear_cell(column: Column, cell: str, missing: Iterable[str]) -> str:
+def unclear_cell(column: Column, cell: str) -> str:
     """Whether a cell of a contact's flag is neither yes, no nor unknown."""
     said = word(f"coalesce({cell}, '')")
     known = f"{said} IN {listed((*column.yes, *column.no))}"
-    return f"NOT ({is_blank(column, cell, missing)} OR {known})"
+    return f"NOT ({is_blank(column, cell, ())} OR {known})"
 
 
 def as_level(value: str, levels: Iterable[str]) -> str:
