@@ -45,7 +45,7 @@ from churn_assets.customers.quality.report import (
     QualityReport,
     TableReport,
 )
-from churn_assets.customers.quality.tenure import NOT_LEARNT, months_of
+from churn_assets.customers.quality.tenure import NOT_LEARNT, no_tenures
 from churn_assets.customers.quality.value import judge_value
 from churn_assets.customers.quality.workspace import one, workspace
 from churn_assets.customers.quality.zones import unknown_zones
@@ -54,7 +54,6 @@ from churn_assets.customers.reading.sources import Places
 from churn_assets.customers.reading.table import ReadFile, read_table
 from churn_assets.customers.splits import snapshot_split
 from churn_assets.datasets.errors import DataError
-from churn_assets.domain.contracts import MAX_TENURE
 
 Told = Callable[[str, int, int], None]
 """Told what is being done, how far it is, and of how much (0 where that isn't known)."""
@@ -289,17 +288,7 @@ class _Checking:
         """The tenure has to be months that somebody may have been a customer."""
         if part.tenure.since and not part.identity.snapshot and judged.name == "history":
             self.report.notes.append(NOT_LEARNT)
-        try:
-            months = months_of(part, judged)
-        except KeyError:
-            return  # a column is missing: said already
-        query = f"""SELECT count(*) FROM (SELECT {months} AS m FROM {judged.name} WHERE {USED})
-            WHERE m IS NULL OR m < 0 OR floor(m) > {MAX_TENURE}"""
-        if wrong := int(one(self.connection, query)[0]):
-            self.report.problems.append(
-                f"{judged.name}: the tenure of {wrong:,} rows is unknown, negative or above "
-                f"{MAX_TENURE:,} months"
-            )
+        self.report.problems += no_tenures(self.connection, judged, part)
 
     def _people(self, judged: Judged) -> None:
         """Zones have to be known, and who may be contacted has to be said so that it can be read;
