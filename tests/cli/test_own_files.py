@@ -181,6 +181,29 @@ def test_a_file_has_dates_as_the_contract_says(tmp_path: Path, suffix: str) -> N
         assert found == [first, april, april]
 
 
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_a_date_since_when_that_is_none_is_named(tmp_path: Path, suffix: str) -> None:
+    """By the file's column and its cell: no table has a column `tenure`."""
+    cells = ["2020-04-03", "09-03-26", "9999-12-31", "03/04/2020", None, "12", "31.02.2020"]
+    frame = pd.DataFrame(made_rows(len(cells))).drop(columns=["Months", "Cancelled"])
+    frame["Monthly Fee"] = frame["Monthly Fee"].astype(float)
+    frame["Joined"] = cells
+    file = tmp_path / f"mine.{suffix}"
+    frame.to_csv(file, index=False) if suffix == "csv" else frame.to_parquet(file)
+    found = read_customers(file, form_of(schema_of(contract_since("Joined")))).rows
+    none = "is no date: write 2026-01-31"
+    assert [row.problem for row in found] == [
+        "",
+        f"Joined: '09-03-26' {none}",
+        "Joined: '9999-12-31' is later than today",
+        "Joined: '03/04/2020' is no date as they are written here: name format: "
+        "{date: dd/mm/yyyy} or {date: mm/dd/yyyy}",
+        "Joined: is blank",
+        f"Joined: '12' {none}",
+        f"Joined: '31.02.2020' {none}",
+    ]
+
+
 UNTOLD = "may have thousands or decimals after its point: say format.decimal or format.thousands"
 GROUPS = "may have thousands or decimals after its point: say format.thousands"
 

@@ -19,7 +19,14 @@ from churn_assets.customers.contract.model import (
 )
 from churn_assets.customers.contract.people import Contact, Flag, YesNo
 from churn_assets.customers.contract.tables import DateOrder
-from churn_assets.customers.reading.dates import DATED, ISO_OF, SAY_DATES, SLASHED
+from churn_assets.customers.reading.dates import (
+    DATED,
+    ISO_OF,
+    NO_DATE,
+    SLASHED,
+    TO_COME,
+    slashed_otherwise,
+)
 from churn_assets.customers.reading.numbers import AMOUNT, TELLING, Marks, number_pattern, unclear
 from churn_assets.domain.cells import MISSING, TRUTHS, as_word
 
@@ -358,12 +365,11 @@ def problem(column: Column, typed: str, missing: str, cell: str, marks: Marks) -
             needed = f"is none of {', '.join(spelled(column))}"
             cases.append(f"WHEN {typed} IS NULL THEN {text(needed)}")
         case "date" | "date_or_blank":
-            said = f"is no date as they are written here: {SAY_DATES}"
-            said = f"is no date as {marks.dates}" if marks.dates else said
-            cases.append(f"WHEN {typed} IS NULL AND {slashed(cell)} THEN {text(said)}")
-            cases.append(f"WHEN {typed} IS NULL THEN 'is no date: write 2026-01-31'")
+            otherwise = text(slashed_otherwise(marks.dates))
+            cases.append(f"WHEN {typed} IS NULL AND {slashed(cell)} THEN {otherwise}")
+            cases.append(f"WHEN {typed} IS NULL THEN {text(NO_DATE)}")
             if "tenure" in column.uses:  # it is tomorrow already, further east
-                cases.append(f"WHEN {typed} > current_date + 1 THEN 'is later than today'")
+                cases.append(f"WHEN {typed} > current_date + 1 THEN {text(TO_COME)}")
     return f"CASE {' '.join(cases)} END"
 
 
