@@ -26,6 +26,7 @@ from churn_assets.customers.quality.contact import unclear_flags, yes_of_nobody
 from churn_assets.customers.quality.currencies import mixed_currencies
 from churn_assets.customers.quality.dates import dates_unmentioned, dates_unread
 from churn_assets.customers.quality.drift import Drift, drift
+from churn_assets.customers.quality.flags import unread_flags
 from churn_assets.customers.quality.judging import USED, Judged, judge
 from churn_assets.customers.quality.languages import unserved_languages
 from churn_assets.customers.quality.leakage import Candidate, Role, find_leaks
@@ -211,9 +212,14 @@ class _Checking:
             report.problems.append(
                 f"{name}: {judged.refused:,} of {judged.read.rows:,} rows are refused; see {path}"
             )
+        if name != "campaign":
+            features, missing = self.contract.features, table.missing
+            report.problems += unread_flags(self.connection, judged, features, missing)
         if judged.conflicting:
             report.problems.append(f"{name}: {judged.conflicting:,} ids are in rows that differ")
-        if outcome and positives in (0, judged.used):
+        if outcome and not judged.used:
+            report.problems.append(f"{name}: no row can be used")
+        elif outcome and positives in (0, judged.used):
             report.problems.append(f"{name}: all rows that are used have the same outcome")
         if name != "active":
             report.problems += [

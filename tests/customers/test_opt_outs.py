@@ -101,6 +101,38 @@ def test_a_missing_word_is_no_consent(missing: str, checked: Checked, tmp_path: 
     assert [opt_out.says(cell) for cell in cells] == [False, True, True, True]
 
 
+@pytest.mark.parametrize(
+    ("cells", "said", "write"),
+    [
+        (("ja", "nee"), "'ja' (200), 'nee' (200)", "yes: ja, no: nee"),
+        (("Non", "Oui"), "'Non' (200), 'Oui' (200)", "yes: Oui, no: Non"),
+        (("A", "B"), "'A' (200), 'B' (200)", "yes: [...], no: [...]"),
+        (("ja", "nee", "?", ""), "'?' (100), 'ja' (100), 'nee' (100)", "yes: [...], no: [...]"),
+        (("J", "N"), "'J' (200)", "yes: J, no: N"),
+        (("ja", "yes", "no"), "", ""),  # some are understood: each of the others is refused
+    ],
+)
+def test_a_flag_in_other_words_says_what_to_write(
+    cells: tuple[str, ...], said: str, write: str, checked: Checked, tmp_path: Path
+) -> None:
+    """All rows were refused, and asked about was the opt-out, which was as it should be."""
+    rows = [
+        row | {"Paperless": cells[i % len(cells)], "No Mail": "ja" if i % 9 else ""}
+        for i, row in enumerate(made_rows())
+    ]
+    (tmp_path / "history.csv").write_text(as_csv(rows))
+    report = checked(CONTRACT + "contact: {opt_out: {column: No Mail, yes: ja}}\n")
+    problems = [problem for problem in report.problems if "history: Paperless:" in problem]
+    told = f"history: Paperless: {said} neither yes nor no: write in the contract what they mean: "
+    assert problems == ([f"{told}features.Paperless: {{kind: flag, {write}}}"] if said else [])
+    assert not any("same outcome" in problem for problem in report.problems)
+    assert report.notes == []
+    if "[" not in write and said:  # what it says, typed in
+        flag = f"Paperless: {{kind: flag, {write}}}"
+        mended = CONTRACT.replace("Paperless: {kind: flag, label: paperless}", flag)
+        assert checked(mended + "left_out: {No Mail: another one}\n").problems == []
+
+
 def test_a_yes_that_no_row_has_is_told(checked: Checked, tmp_path: Path) -> None:
     """It may be misspelt; or nobody has opted out yet, which needs no mending."""
     rows = [row | {"No Mail": "no"} for row in made_rows()]

@@ -49,7 +49,12 @@ def unclear_flags(
 def yes_of_nobody(
     connection: duckdb.DuckDBPyConnection, judged: Judged, contact: Contact
 ) -> Iterator[str]:
-    """What is worth knowing: a flag whose yes is in no row, of which nobody may have made use."""
+    """What is worth knowing: a flag whose yes is in no row, of which nobody may have made use.
+
+    Where no row can be used, something else is wrong.
+    """
+    if not judged.used:
+        return
     for flag, column in contact_flags(contact):
         if column.name not in judged.read.columns:
             continue  # said already
