@@ -27,16 +27,29 @@ const TELLING = {
 // The marks of cells that were counted by what they tell.
 function marksOf(counts, { decimal, thousands }) {
   if (decimal === undefined && (thousands === "," || thousands === ".")) decimal = thousands === "," ? "." : ",";
-  if (decimal === undefined) decimal = counts.comma > counts.point || (counts["."] && !counts.point) ? "," : ".";
+  let told = decimal !== undefined || thousands !== undefined;  // or 1.250 may be 1250 all the same
+  if (decimal === undefined) {
+    decimal = counts.comma > counts.point || (counts["."] && !counts.point) ? "," : ".";
+    told ||= decimal === "," || counts.point > 0;
+  }
   if (thousands === undefined) {
     const most = THOUSANDS.filter((mark) => mark !== decimal).reduce((most, mark) => (counts[mark] > counts[most] ? mark : most));
     thousands = counts[most] ? most : "";
   }
-  return { decimal, thousands };
+  return { decimal, thousands, told: told || thousands !== "" };
+}
+
+// Why it isn't certain which number a cell is, as the check says it; "" where it is, and where it is none.
+function doubtOf(written, { decimal, thousands, told }) {
+  const grouped = (mark) => whole(`[+-]?[1-9][0-9]{0,2}([${mark}][0-9]{3})+`).test(withoutCurrency(written));
+  const mayHave = "may have thousands or decimals after its", [mark, name] = decimal === "." ? [",", "comma"] : [".", "point"];
+  if (!told && grouped(".")) return `${mayHave} point: say format.decimal or format.thousands`;
+  return !thousands && grouped(mark) ? `${mayHave} ${name}: say format.thousands` : "";
 }
 
 // A reader of each column of numbers, by the column's cells: as `given`, else as its own cells tell, or
-// else as all of them do. It gives the number of a cell, undefined where the cell isn't certainly one.
+// else as all of them do. It gives the number of a cell, undefined where the cell isn't certainly one, and by
+// `doubt` says of a cell that may be two of them why.
 export function readersOf(columns, given) {
   const told = columns.map((cells) => Object.fromEntries(Object.entries(TELLING).map(([what, pattern]) =>
     [what, cells.filter((cell) => pattern.test(withoutCurrency(cell))).length])));
@@ -44,15 +57,17 @@ export function readersOf(columns, given) {
   return told.map((counts) => readerOf(marksOf(Object.values(counts).some(Boolean) ? counts : sum, given)));
 }
 
-function readerOf({ decimal, thousands }) {
+function readerOf(marks) {
+  const { decimal, thousands } = marks;
   const digits = thousands ? `([0-9]+|[0-9]{1,3}([${thousands}][0-9]{3})+)` : "[0-9]+";
   const pattern = whole(`[+-]?(${digits}([${decimal}][0-9]*)?|[${decimal}][0-9]+)([eE][+-]?[0-9]+)?`);
-  return (written) => {
+  const read = (written) => {
     const cell = withoutCurrency(written);
     if (!pattern.test(cell)) return undefined;
     const number = Number((thousands ? cell.replaceAll(thousands, "") : cell).replace(decimal, "."));
     return Number.isFinite(number) ? number : undefined;  // JSON has no larger one; the field refuses its text
   };
+  return Object.assign(read, { doubt: (cell) => doubtOf(cell, marks) });
 }
 
 // One group of three digits behind a comma or a point: thousands, or decimals.

@@ -79,12 +79,15 @@ function customersOf(text) {
     if (problem || cells.length !== columns.length) {
       return { number, cells: cells.length ? cells : [line], problem: problem || width };
     }
-    const customer = schema["x-numbered"] ? { customer_id: `R${number}` } : {};
+    const customer = schema["x-numbered"] ? { customer_id: `R${number}` } : {}, doubts = [];
     fields.forEach((field, j) => {
       const cell = cells[j].trim();
-      if (field && !isMissing(field, cell)) customer[field] = valueOf(field, cell, reads.get(j));
+      if (!field || isMissing(field, cell)) return;
+      const why = reads.get(j)?.doubt?.(cell);
+      if (why) doubts.push(`${columns[j]}: '${cell}' ${why}`);
+      customer[field] = valueOf(field, cell, reads.get(j));
     });
-    return { number, cells, customer };
+    return doubts.length ? { number, cells, problem: doubts.join("; ") } : { number, cells, customer };
   });
   return { columns, fields, rows };
 }

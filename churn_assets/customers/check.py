@@ -26,6 +26,7 @@ from churn_assets.customers.quality.contact import unclear_flags, yes_of_nobody
 from churn_assets.customers.quality.currencies import mixed_currencies
 from churn_assets.customers.quality.dates import dates_unmentioned, dates_unread
 from churn_assets.customers.quality.drift import Drift, drift
+from churn_assets.customers.quality.flags import unread_flags
 from churn_assets.customers.quality.ids import other_ids
 from churn_assets.customers.quality.judging import USED, Judged, judge
 from churn_assets.customers.quality.languages import unserved_languages
@@ -33,6 +34,7 @@ from churn_assets.customers.quality.leakage import Candidate, Role, find_leaks
 from churn_assets.customers.quality.leaving import (
     gone_by_now,
     has_left,
+    leavings_to_come,
     long_ago,
     long_gone,
     not_yet_known,
@@ -45,7 +47,7 @@ from churn_assets.customers.quality.report import (
     QualityReport,
     TableReport,
 )
-from churn_assets.customers.quality.tenure import NOT_LEARNT, months_of
+from churn_assets.customers.quality.tenure import NOT_LEARNT, no_tenures
 from churn_assets.customers.quality.value import judge_value
 from churn_assets.customers.quality.workspace import one, workspace
 from churn_assets.customers.quality.zones import unknown_zones
@@ -54,7 +56,6 @@ from churn_assets.customers.reading.sources import Places
 from churn_assets.customers.reading.table import ReadFile, read_table
 from churn_assets.customers.splits import snapshot_split
 from churn_assets.datasets.errors import DataError
-from churn_assets.domain.contracts import MAX_TENURE
 
 Told = Callable[[str, int, int], None]
 """Told what is being done, how far it is, and of how much (0 where that isn't known)."""
@@ -142,17 +143,18 @@ class _Checking:
             self._split(history, identity, outcome)
             self.report.problems += long_gone(self.connection, history, identity)
             self.report.problems += long_ago(self.connection, history, identity)
+            self.report.notes += leavings_to_come(self.connection, history, identity)
             self.report.notes += not_yet_known(self.connection, history, identity)
         judge_value(self.connection, history, part.value.monthly, self.report)
         self._tenure(history, part)
         if tables.active is None:
-            self._people(history, tables.history)
+            self._people(history)
             return
         active = self._judged("active", tables.active, customer_columns(self.contract, False), key)
         self._reported(active, tables.active, None)
         judge_value(self.connection, active, part.value.monthly, self.report)
         self._tenure(active, part)
-        self._people(active, tables.active)
+        self._people(active)
         self._drift(history, active)
         self.report.notes += other_ids(self.connection, history, active, identity)
         gone = outcome and (gone_by_now(identity, history) if identity.snapshot else outcome)
@@ -212,9 +214,14 @@ class _Checking:
             report.problems.append(
                 f"{name}: {judged.refused:,} of {judged.read.rows:,} rows are refused; see {path}"
             )
+        if name != "campaign":
+            features, missing = self.contract.features, table.missing
+            report.problems += unread_flags(self.connection, judged, features, missing)
         if judged.conflicting:
             report.problems.append(f"{name}: {judged.conflicting:,} ids are in rows that differ")
-        if outcome and positives in (0, judged.used):
+        if outcome and not judged.used:
+            report.problems.append(f"{name}: no row can be used")
+        elif outcome and positives in (0, judged.used):
             report.problems.append(f"{name}: all rows that are used have the same outcome")
         if name != "active":
             report.problems += [
@@ -289,25 +296,15 @@ class _Checking:
         """The tenure has to be months that somebody may have been a customer."""
         if part.tenure.since and not part.identity.snapshot and judged.name == "history":
             self.report.notes.append(NOT_LEARNT)
-        try:
-            months = months_of(part, judged)
-        except KeyError:
-            return  # a column is missing: said already
-        query = f"""SELECT count(*) FROM (SELECT {months} AS m FROM {judged.name} WHERE {USED})
-            WHERE m IS NULL OR m < 0 OR floor(m) > {MAX_TENURE}"""
-        if wrong := int(one(self.connection, query)[0]):
-            self.report.problems.append(
-                f"{judged.name}: the tenure of {wrong:,} rows is unknown, negative or above "
-                f"{MAX_TENURE:,} months"
-            )
+        self.report.problems += no_tenures(self.connection, judged, part)
 
-    def _people(self, judged: Judged, table: Table) -> None:
+    def _people(self, judged: Judged) -> None:
         """Zones have to be known, and who may be contacted has to be said so that it can be read;
         what is written to in English is worth knowing."""
         people, contact = self.contract.people, self.contract.contact
         self.report.problems += unknown_zones(self.connection, judged, people)
         self.report.notes += unserved_languages(self.connection, judged, people)
-        self.report.problems += unclear_flags(self.connection, judged, contact, table.missing)
+        self.report.problems += unclear_flags(self.connection, judged, contact)
         self.report.notes += yes_of_nobody(self.connection, judged, contact)
 
     def _split(self, history: Judged, identity: Identity, outcome: str) -> None:

@@ -104,11 +104,11 @@ def schema_of(contract: Contract) -> CustomerSchema:
         bands=tenure.bands,
         written=table.format,
         missing=table.missing,
-        permissions=tuple(_permissions(contract, table.missing)),
+        permissions=tuple(_permissions(contract)),
     )
 
 
-def _permissions(contract: Contract, missing: Iterable[str]) -> Iterator[PermissionColumn]:
+def _permissions(contract: Contract) -> Iterator[PermissionColumn]:
     """The columns of who may be contacted, read as the check reads them."""
     for flag, column in contact_flags(contract.contact):
         yield PermissionColumn(
@@ -116,7 +116,7 @@ def _permissions(contract: Contract, missing: Iterable[str]) -> Iterator[Permiss
             column=column.name,
             yes=column.yes,
             no=column.no,
-            blank=tuple(silent_words(column, missing)),
+            blank=tuple(silent_words(column)),
             unclear=flag.forbids,
         )
 

@@ -30,7 +30,7 @@ from churn_assets.customers.people import PEOPLE as PEOPLE
 from churn_assets.customers.quality.columns import as_level
 from churn_assets.customers.quality.judging import USED, Judged
 from churn_assets.customers.quality.languages import language_of
-from churn_assets.customers.quality.leaving import gone_by_now, has_left
+from churn_assets.customers.quality.leaving import gone_by_now, has_left, still_to_come
 from churn_assets.customers.quality.report import QualityReport
 from churn_assets.customers.quality.tenure import months_of
 from churn_assets.customers.quality.zones import zone_of
@@ -106,7 +106,8 @@ def write_active(
     whom = "a table of their own"
     if name == "history":
         whom = "those of their last snapshot who stayed" if SNAPSHOT in frame else STAYERS
-        left = frame[LABEL].astype(bool) | frame["customer_id"].isin(taken.gone)
+        left = frame[LABEL].astype(bool) & ~frame["customer_id"].isin(taken.to_leave)
+        left |= frame["customer_id"].isin(taken.gone)
         frame = frame[~left].drop(columns=[LABEL])
     if frame.empty:
         raise DataError(f"{contract.name}: nobody is active: all of them have left")
@@ -134,6 +135,7 @@ class _Taken:
         self.frames: dict[str, pd.DataFrame] = {}
         self.people: dict[str, pd.DataFrame] = {}
         self.gone: set[str] = set()  # of the history, by the date of leaving
+        self.to_leave: set[str] = set()  # on a day that is still to come
 
     def __call__(self, connection: duckdb.DuckDBPyConnection, judged: Judged) -> None:
         part = self.contract.customers
@@ -153,6 +155,11 @@ class _Taken:
         if judged.name == "history" and (gone := gone_by_now(part.identity, judged)):
             query = f"SELECT {columns['customer_id']} FROM history WHERE {USED} AND {gone}"
             self.gone = {customer for (customer,) in connection.execute(query).fetchall()}
+        if judged.name == "history" and (to_come := still_to_come(part.identity, judged)):
+            query = f"SELECT {to_come} AS waits FROM history WHERE {USED} ORDER BY {order}"
+            told = connection.execute(query).df().assign(customer_id=frame["customer_id"])
+            last = _latest(told)  # earlier snapshots may have another end, or none
+            self.to_leave = set(last[last["waits"]]["customer_id"])
         if said:
             listed = ", ".join(f'{sql} AS "{name}"' for name, sql in said.items())
             query = f"SELECT {listed} FROM {judged.name} WHERE {USED} ORDER BY {order}"

@@ -18,6 +18,7 @@ from churn_assets.cli.customers.files import read_customers
 from churn_assets.customers.contract.tables import DateOrder, Format
 from churn_assets.customers.fields import schema_of
 from churn_assets.customers.reading.dates import months_since
+from churn_assets.customers.reading.numbers import doubt_of, marks_by_column
 from churn_assets.customers.schema import load_schema
 from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.serving.forms import form_of, load_form
@@ -227,6 +228,26 @@ def test_months_are_counted_as_churn_predict_counts_them(
             [DATES, (today - date(1970, 1, 1)).days, written],
         )
     assert counted == [months_since(cell, today, written=written) for cell in DATES]
+
+
+@pytest.mark.parametrize("written", [{}, {"decimal": ","}, {"decimal": "."}, {"thousands": "."}])
+def test_a_number_that_may_be_two_is_told_as_churn_predict_tells_it(
+    browser: Browser, server: Server, written: dict[str, str]
+) -> None:
+    """In the same words; a column that tells nothing is as all of them are."""
+    columns = (("1.034", "850", "EUR 2.100"), ("1,034", "7"), ("1.034", "34.90"), ("1.034", "3,5"))
+    with open_console(browser, server.url) as page:
+        told = page.evaluate(
+            """async ([columns, given]) => {
+              const { readersOf } = await import("/numbers.js");
+              return columns.map((cells) => cells.map(readersOf([cells], given)[0].doubt));
+            }""",
+            [columns, written],
+        )
+    for cells, doubts in zip(columns, told, strict=True):
+        [marks] = marks_by_column([[cell] for cell in cells], 1, Format.model_validate(written))
+        assert doubts == [doubt_of(cell, marks) for cell in cells]
+    assert any(map(any, told))
 
 
 @pytest.mark.parametrize("columns", ["Joined", "Joined|tenure"])

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from churn_assets.cli.customers.files import read_customers
 from churn_assets.cli.customers.refused import RefusedFile
+from churn_assets.customers.check import check
 from churn_assets.customers.contract.model import Contract
 from churn_assets.customers.contract.yaml_lines import Document
 from churn_assets.customers.fields import schema_of
@@ -178,6 +179,67 @@ def test_a_file_has_dates_as_the_contract_says(tmp_path: Path, suffix: str) -> N
         assert told == ({"date": order} if order else {})
         found = [row.customer["tenure"] for row in read_customers(file, form).rows]
         assert found == [first, april, april]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_a_date_since_when_that_is_none_is_named(tmp_path: Path, suffix: str) -> None:
+    """By the file's column and its cell: no table has a column `tenure`."""
+    cells = ["2020-04-03", "09-03-26", "9999-12-31", "03/04/2020", None, "12", "31.02.2020"]
+    frame = pd.DataFrame(made_rows(len(cells))).drop(columns=["Months", "Cancelled"])
+    frame["Monthly Fee"] = frame["Monthly Fee"].astype(float)
+    frame["Joined"] = cells
+    file = tmp_path / f"mine.{suffix}"
+    frame.to_csv(file, index=False) if suffix == "csv" else frame.to_parquet(file)
+    found = read_customers(file, form_of(schema_of(contract_since("Joined")))).rows
+    none = "is no date: write 2026-01-31"
+    assert [row.problem for row in found] == [
+        "",
+        f"Joined: '09-03-26' {none}",
+        "Joined: '9999-12-31' is later than today",
+        "Joined: '03/04/2020' is no date as they are written here: name format: "
+        "{date: dd/mm/yyyy} or {date: mm/dd/yyyy}",
+        "Joined: is blank",
+        f"Joined: '12' {none}",
+        f"Joined: '31.02.2020' {none}",
+    ]
+
+
+UNTOLD = "may have thousands or decimals after its point: say format.decimal or format.thousands"
+GROUPS = "may have thousands or decimals after its point: say format.thousands"
+
+
+@pytest.mark.parametrize(
+    ("fees", "written", "said"),
+    [
+        (("1.034", "850"), {}, {0: UNTOLD}),
+        (("EUR 1.034", "850"), {}, {0: UNTOLD}),
+        (("1.034", "34.90"), {}, {}),
+        (("1.034", "34,90"), {}, {0: GROUPS}),
+        (
+            ("1,034", "34.90"),
+            {},
+            {0: GROUPS.replace("point", "comma")},
+        ),
+        (("1.034", "850"), {"decimal": "."}, {}),
+        (("1.034", "850"), {"thousands": "."}, {}),
+        (("1.034", "850"), {"decimal": ","}, {0: GROUPS}),
+    ],
+)
+def test_a_number_that_may_be_two_is_refused_as_the_check_refuses_it(
+    fees: tuple[str, ...], written: dict[str, str], said: dict[int, str], tmp_path: Path
+) -> None:
+    """1.034 of a table whose points are between thousands was 1.03 in a prediction."""
+    table = {"path": "history.csv", "format": written}
+    agreed = contract(history=table)
+    rows = [row | {"Monthly Fee": fee} for row, fee in zip(made_rows(2), fees, strict=True)]
+    file = tmp_path / "history.csv"
+    file.write_text(as_csv(rows, ";"))
+    report = check(agreed, Places(tmp_path, tmp_path), tmp_path / "refused")
+    refused = {kind.problem: kind.rows for kind in report.tables[0].refusals}
+    assert refused == dict.fromkeys(said.values(), 1)
+    found = read_customers(file, form_of(schema_of(agreed))).rows
+    problems = {i: f"Monthly Fee: {fees[i]!r} {why}" for i, why in said.items()}
+    assert {i: row.problem for i, row in enumerate(found) if row.problem} == problems
 
 
 def contract_since(column: str, seen: str | None = None) -> Contract:

@@ -51,13 +51,14 @@ SAID: list[tuple[dict[str, str], str | None]] = [
     ({"Ne pas contacter": "à vérifier"}, "opt_out"),  # neither yes nor no
     ({"Ne pas contacter": "n/a"}, "opt_out"),
     ({"Ne pas contacter": ""}, None),  # says nothing
-    ({"Ne pas contacter": "inconnu"}, None),  # neither does what the contract calls missing
+    ({"Ne pas contacter": "inconnu"}, "opt_out"),  # though the contract calls it missing
     (NO_MAIL, None),  # there are calls
     (NO_CALLS, None),
     (NO_MAIL | NO_CALLS, "consent"),
     (NO_MAIL | {"Consentement appels": "non"}, "consent"),
     ({"Consentement e-mail": ""} | NO_CALLS, "consent"),  # whose no is spelled out: unclear
     (NO_MAIL | {"Consentement appels": ""}, None),
+    (NO_MAIL | {"Consentement appels": "inconnu"}, "consent"),
     (NO_MAIL | NO_CALLS | {"Ne pas contacter": "oui"}, "opt_out"),
 ]
 """What a row says differently from one that permits all, and the rule that forbids its contact."""

@@ -311,7 +311,8 @@ def test_a_date_since_when_that_is_still_to_come_is_refused(
     assert kinds(report) == {("Since", "is later than today"): 1}
     assert report.problems == [
         f"history: 1 of 400 rows are refused; see {tmp_path}/refused/history.refused.csv",
-        "history: the tenure of 1 rows is unknown, negative or above 1,200 months",
+        "history: the tenure of 1 rows is unknown, negative or above 1,200 months; "
+        "the first is history.csv:6 (Since '1900-01-01')",
     ]
 
 
@@ -336,8 +337,10 @@ def test_value_and_tenure_of_both_tables(checked: Checked, tmp_path: Path) -> No
         f"{table}: {said}"
         for table in ("history", "active")
         for said in (
-            "the monthly value of 1 rows is unknown, negative or above 99,999,999.99",
-            "the tenure of 3 rows is unknown, negative or above 1,200 months",
+            "the monthly value of 1 rows is unknown, negative or above 99,999,999.99; the first is "
+            f"{table}.csv:4 (Monthly Fee '1.00')",
+            "the tenure of 3 rows is unknown, negative or above 1,200 months; the first is "
+            f"{table}.csv:1 (Months '30', Calls '0')",
         )
     ]
 

@@ -57,7 +57,8 @@ def test_a_cell_is_the_same_date_in_a_table_and_in_a_file(order: DateOrder | Non
     said = {None: None, "dd/mm/yyyy": (9, 1), "mm/dd/yyyy": (1, 9)}[order]
     slashed = ("01/09/2025", "1/9/2025", "01-09-2025", "01/09/2025 14:30", "1/9/2025 12:00:00 AM")
     never = ("01/09/25", "01/09-2025", "2025/09/01", "01/09/2025x", "31/02/2025", "00/01/2025",
-             "01/09/2025 25:30", "13/13/2025", "", "x")  # fmt: skip
+             "01/09/2025 25:30", "13/13/2025", "", "x", "01-09-25", "01.09.25", "9.3.26",
+             "25-09-01", "25-09-01 08:00:00", "025-09-01", "01.09.025", "1-9-25")  # fmt: skip
     expected = {**always, **dict.fromkeys(slashed, said), **dict.fromkeys(never)}
     for cell, day in expected.items():
         row = duckdb.sql("SELECT ? AS c", params=[cell])
@@ -209,3 +210,25 @@ def test_an_earlier_release_says_nothing_of_dates() -> None:
     stored = schema.model_dump()
     assert "date" not in stored["written"]  # nor does a new one's, or it would be made anew
     assert CustomerSchema.model_validate(stored) == schema
+
+
+def test_a_year_of_two_digits_is_no_date(checked: Checked, tmp_path: Path) -> None:
+    """26 March of the year 9 is what 09-03-26 was read as, and the customer's for 2,000 years."""
+    rows = joined(ending(spread()))
+    rows[3] |= {"Joined": "09-03-26"}
+    rows[4] |= {"Joined": "09.03.26"}
+    rows[5] |= {"Joined": "08/02/21"}
+    rows[6] |= {"End": "09-03-26"}
+    rows[7] |= {"Seen": "09-03-26"}
+    (tmp_path / "history.csv").write_text(as_csv(rows))
+    for form in (None, *ORDERS):
+        table = {"path": "history.csv", "format": {"date": form}}
+        report = checked(contract(**PARTS, tables={"history": table}).model_dump_json())
+        assert report.refused == 5
+        assert kinds(report) == {
+            ("Joined", "is no date: write 2026-01-31"): 3,
+            ("End", "is no date: write 2026-01-31"): 1,
+            ("Seen", "is no date: write 2026-01-31"): 1,
+        }
+        refusals = {kind.column: kind for kind in report.tables[0].refusals}
+        assert refusals["Joined"].examples[0] == ("history.csv:4", "09-03-26")

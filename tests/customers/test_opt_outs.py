@@ -7,7 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from churn_assets.customers.contract.model import load_contract
 from churn_assets.customers.contract.yaml_lines import Document
+from churn_assets.customers.fields import schema_of
 from churn_assets.customers.people import PEOPLE, read_addressees
 from churn_assets.customers.reading.sources import Places
 from churn_assets.customers.tables import write_active, write_history
@@ -79,6 +81,56 @@ def test_opt_outs_that_cannot_be_read_are_named(checked: Checked, tmp_path: Path
     said = "{column: Werbung nein, yes: [ja, j, unbekannt], no: [nein, '']}"
     report = checked(CONTRACT + f"contact: {{opt_out: {said}}}\n")
     assert (report.refused, report.notes, report.problems) == (0, [], [])
+
+
+@pytest.mark.parametrize("missing", ["", ", missing: [onbekend, n.v.t.]"])
+def test_a_missing_word_is_no_consent(missing: str, checked: Checked, tmp_path: Path) -> None:
+    """What is said of all columns loosens no consent: only a blank says nothing of it."""
+    cells = ("ja", "onbekend", "n.v.t.", "")
+    rows = [row | {"Mail": cells[i % 4]} for i, row in enumerate(made_rows())]
+    (tmp_path / "history.csv").write_text(as_csv(rows))
+    words = CONTRACT.replace("history.csv", f"history.csv{missing}")
+    calls = "{call: {opt_out: {column: Mail, yes: nee, no: ja}}}"
+    words += f"contact: {{consent: {{column: Mail, yes: ja}}, channels: {calls}}}\n"
+    said = "'n.v.t.' (100), 'onbekend' (100)"
+    of_all, of_calls = (one for one in checked(words).problems if "Mail" in one)
+    assert f"{said} neither yes nor no: 200 rows count as without consent" in of_all
+    assert "neither yes nor no: 300 rows count as opted out" in of_calls
+    [consent, opt_out] = schema_of(load_contract(tmp_path / "customers.yaml")).permissions
+    assert [consent.says(cell) for cell in cells] == [True, False, False, None]
+    assert [opt_out.says(cell) for cell in cells] == [False, True, True, True]
+
+
+@pytest.mark.parametrize(
+    ("cells", "said", "write"),
+    [
+        (("ja", "nee"), "'ja' (200), 'nee' (200)", "yes: ja, no: nee"),
+        (("Non", "Oui"), "'Non' (200), 'Oui' (200)", "yes: Oui, no: Non"),
+        (("A", "B"), "'A' (200), 'B' (200)", "yes: [...], no: [...]"),
+        (("ja", "nee", "?", ""), "'?' (100), 'ja' (100), 'nee' (100)", "yes: [...], no: [...]"),
+        (("J", "N"), "'J' (200)", "yes: J, no: N"),
+        (("ja", "yes", "no"), "", ""),  # some are understood: each of the others is refused
+    ],
+)
+def test_a_flag_in_other_words_says_what_to_write(
+    cells: tuple[str, ...], said: str, write: str, checked: Checked, tmp_path: Path
+) -> None:
+    """All rows were refused, and asked about was the opt-out, which was as it should be."""
+    rows = [
+        row | {"Paperless": cells[i % len(cells)], "No Mail": "ja" if i % 9 else ""}
+        for i, row in enumerate(made_rows())
+    ]
+    (tmp_path / "history.csv").write_text(as_csv(rows))
+    report = checked(CONTRACT + "contact: {opt_out: {column: No Mail, yes: ja}}\n")
+    problems = [problem for problem in report.problems if "history: Paperless:" in problem]
+    told = f"history: Paperless: {said} neither yes nor no: write in the contract what they mean: "
+    assert problems == ([f"{told}features.Paperless: {{kind: flag, {write}}}"] if said else [])
+    assert not any("same outcome" in problem for problem in report.problems)
+    assert report.notes == []
+    if "[" not in write and said:  # what it says, typed in
+        flag = f"Paperless: {{kind: flag, {write}}}"
+        mended = CONTRACT.replace("Paperless: {kind: flag, label: paperless}", flag)
+        assert checked(mended + "left_out: {No Mail: another one}\n").problems == []
 
 
 def test_a_yes_that_no_row_has_is_told(checked: Checked, tmp_path: Path) -> None:

@@ -310,7 +310,8 @@ def test_months_beyond_any_number_are_a_problem(tmp_path: Path) -> None:
     assert frame.loc["A10008", "tenure"] == int(rows[8]["Months"])
     report = json.loads((tmp_path / "history" / "report.json").read_text())
     assert report["problems"] == [
-        "history: the tenure of 1 rows is unknown, negative or above 1,200 months"
+        "history: the tenure of 1 rows is unknown, negative or above 1,200 months; "
+        "the first is history.csv:8 (Months '99999999999999999999')"
     ]
 
 

@@ -7,11 +7,14 @@ from decimal import Decimal
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
-from churn_assets.customers.reading.dates import months_since
-from churn_assets.customers.reading.numbers import Marks, number_in
+from churn_assets.customers.contract.tables import DateOrder
+from churn_assets.customers.reading.dates import months_since, why_no_months
+from churn_assets.customers.reading.numbers import Marks, doubt_of, number_in
 from churn_assets.customers.schema import TENURE
+from churn_assets.domain.cells import cell_text
 from churn_assets.serving.forms import Form
 
+_LONGEST = 60  # characters of a cell in a problem
 TRUE, FALSE = ("yes", "true", "1"), ("no", "false", "0")
 
 
@@ -39,6 +42,33 @@ def parsed(form: Form, name: str, cell: str, marks: Marks | None) -> Any:
         return months_since(cell, written=form.customers.written.date)
     number = None if marks is None else number_in(cell, marks)
     return cell if number is None or math.isinf(number) else _whole(number)  # JSON has none
+
+
+def in_doubt(column: str, cell: str, marks: Marks | None) -> str:
+    """Why a number's cell may be two of them, as `churn customers check` says it of the column;
+    empty where it is one or none."""
+    why = "" if marks is None else doubt_of(cell, marks)
+    return f"{column}: {shown(cell)} {why}" if why else ""
+
+
+def undated(column: str, cell: Any, months: Any, written: DateOrder | None) -> str:
+    """What is wrong with the cell since when somebody is a customer, as the check says it; empty
+    where its months are known.
+
+    Args:
+        cell: None where it is missing.
+        months: what `months_since` made of the cell.
+    """
+    if cell is None:
+        return f"{column}: is blank"
+    if months is not cell:
+        return ""
+    return f"{column}: {shown(cell_text(cell) or '')} {why_no_months(cell, written=written)}"
+
+
+def shown(cell: str) -> str:
+    """A cell as a problem has it."""
+    return repr(cell if len(cell) <= _LONGEST else f"{cell[:_LONGEST]}…")
 
 
 def _whole(number: float) -> int | float:

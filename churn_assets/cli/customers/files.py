@@ -21,7 +21,15 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Literal, cast
 
-from churn_assets.cli.customers.cells import is_missing, is_numeric, parsed, plain, text_cell
+from churn_assets.cli.customers.cells import (
+    in_doubt,
+    is_missing,
+    is_numeric,
+    parsed,
+    plain,
+    text_cell,
+    undated,
+)
 from churn_assets.cli.customers.decoded import lines_of, text_of
 from churn_assets.cli.customers.permissions import Permissions
 from churn_assets.customers.languages import TAG
@@ -225,6 +233,8 @@ def _from_csv(file: Path, form: Form, channels: Sequence[str]) -> Customers:
     written = marks_by_column(([c[i].strip() for i in numeric] for c in whole), len(numeric), given)
     marks = dict(zip((fields[i] for i in numeric), written, strict=True))
     missing, permissions = _missing(form, columns), Permissions(columns, form.customers, channels)
+    column_of, order = dict(zip(fields, columns, strict=True)), given.date
+    dated = column_of.get(TENURE) if _is_dated(columns, form) else None
 
     def rows() -> Iterator[Row]:
         for number, record in enumerate(islice(found(), 1, None), 1):
@@ -234,12 +244,14 @@ def _from_csv(file: Path, form: Form, channels: Sequence[str]) -> Customers:
                 yield Row(number, cells or [record.line], problem=record.problem or problem)
                 continue
             named = {f: cell.strip() for f, cell in zip(fields, cells, strict=True) if f}
-            customer = {
-                name: parsed(form, name, cell, marks.get(name))
-                for name, cell in named.items()
-                if cell and not missing(name, cell)
-            }
-            yield Row(number, cells, _named(number, customer, form), rule=permissions.rule(cells))
+            known = {f: cell for f, cell in named.items() if cell and not missing(f, cell)}
+            customer = {f: parsed(form, f, cell, marks.get(f)) for f, cell in known.items()}
+            doubts = [in_doubt(column_of[f], cell, marks.get(f)) for f, cell in known.items()]
+            if dated is not None:
+                doubts.append(undated(dated, known.get(TENURE), customer.get(TENURE), order))
+            problem = "; ".join(filter(None, doubts))
+            rule = permissions.rule(cells)
+            yield Row(number, cells, _named(number, customer, form), problem, rule)
 
     return Customers(_Read(file, rows), columns, dialect.delimiter, given.encoding or "utf-8")
 
@@ -276,23 +288,30 @@ def _from_parquet(file: Path, form: Form, channels: Sequence[str]) -> Customers:
         raise ValueError(f"is no Parquet file: {error}") from error
     fields, given = _fields_of(columns, form), form.customers.written
     missing, order = _missing(form, columns), given.date
-    dated = TENURE if _is_dated(columns, form) else None
+    column_of = dict(zip(fields, columns, strict=True))
+    dated = column_of.get(TENURE) if _is_dated(columns, form) else None
     permissions = Permissions(columns, form.customers, channels)
 
     def rows() -> Iterator[Row]:
         for number, row in enumerate(values(), 1):
             cells = dict(zip(fields, row.values(), strict=True))
-            known = {
-                name: months_since(value, written=order) if name == dated else plain(value)
+            cells = {
+                name: value
                 for name, value in cells.items()
                 if name and not (is_missing(value) or missing(name, cell_text(value) or ""))
             }
+            known, why = {name: plain(value) for name, value in cells.items()}, ""
+            if dated is not None:
+                since = cells.get(TENURE)
+                months = months_since(since, written=order)
+                known |= {} if since is None else {TENURE: months}
+                why = undated(dated, since, months, order)
             given_values = list(row.values())
             raw = [text_cell(value, given.decimal) for value in given_values]
             for i in permissions.columns:  # as they are read, whatever mark decimals have
                 raw[i] = cell_text(given_values[i]) or ""
             rule = permissions.rule(given_values)
-            yield Row(number, raw, _named(number, known, form), _unsaid(known), rule)
+            yield Row(number, raw, _named(number, known, form), why or _unsaid(known), rule)
 
     delimiter, encoding = given.delimiter or ",", given.encoding or "utf-8"
     return Customers(_Read(file, rows), columns, delimiter, encoding)

@@ -19,8 +19,15 @@ from churn_assets.customers.contract.model import (
 )
 from churn_assets.customers.contract.people import Contact, Flag, YesNo
 from churn_assets.customers.contract.tables import DateOrder
-from churn_assets.customers.reading.dates import ISO_OF, SAY_DATES, SLASHED
-from churn_assets.customers.reading.numbers import AMOUNT, TELLING, Marks, number_pattern
+from churn_assets.customers.reading.dates import (
+    DATED,
+    ISO_OF,
+    NO_DATE,
+    SLASHED,
+    TO_COME,
+    slashed_otherwise,
+)
+from churn_assets.customers.reading.numbers import AMOUNT, TELLING, Marks, number_pattern, unclear
 from churn_assets.domain.cells import MISSING, TRUTHS, as_word
 
 Reads = Literal["number", "flag", "words", "levels", "date", "date_or_blank"]
@@ -234,19 +241,18 @@ def is_missing(cell: str, missing: Iterable[str], spelled: Iterable[str] = ()) -
 def is_blank(column: Column, cell: str, missing: Iterable[str]) -> str:
     """Whether the cell holds no value of the column.
 
-    Of a contact's flag an empty cell does, and what the contract calls missing, where `no` isn't
-    said: "n/a" must not pass for "no".
+    Of a contact's flag an empty cell alone does, where `no` isn't said: a word that the contract
+    calls missing, as "n/a", must not pass for a permission.
     """
     if column.unclear is None:
         return is_missing(cell, missing, spelled(column))
-    if column.required:
-        return "false"
-    return f"({cell} IS NULL OR {word(cell)} IN {listed(silent_words(column, missing))})"
+    silent = listed(silent_words(column))
+    return f"({cell} IS NULL OR {word(cell)} IN {silent})" if silent_words(column) else "false"
 
 
-def silent_words(column: Column, missing: Iterable[str]) -> list[str]:
+def silent_words(column: Column) -> list[str]:
     """Of a contact's flag the cells that say nothing, as words are compared (`is_blank`)."""
-    return [] if column.required else sorted({"", *_words(missing)} - {*spelled(column)})
+    return [] if column.required or "" in spelled(column) else [""]
 
 
 def amount(cell: str) -> str:
@@ -269,7 +275,8 @@ def date(cell: str, written: DateOrder | None) -> str:
     plain = rf"regexp_replace({trimmed(cell)}, '{_TIMED}', '\1 \2')"
     if written:
         plain = f"regexp_replace({plain}, '^{SLASHED}$', '{ISO_OF[written]}')"
-    return f"CAST(try_strptime({plain}, {_DATES}) AS DATE)"
+    fits = f"regexp_full_match({plain}, '{DATED}')"
+    return f"CASE WHEN {fits} THEN CAST(try_strptime({plain}, {_DATES}) AS DATE) END"
 
 
 def slashed(cell: str) -> str:
@@ -310,11 +317,11 @@ def _is_no(column: Column, said: str) -> str:
     return f"WHEN {said} IN {listed(column.no)} THEN false" if column.no else ""
 
 
-def unclear_cell(column: Column, cell: str, missing: Iterable[str]) -> str:
+def unclear_cell(column: Column, cell: str) -> str:
     """Whether a cell of a contact's flag is neither yes, no nor unknown."""
     said = word(f"coalesce({cell}, '')")
     known = f"{said} IN {listed((*column.yes, *column.no))}"
-    return f"NOT ({is_blank(column, cell, missing)} OR {known})"
+    return f"NOT ({is_blank(column, cell, ())} OR {known})"
 
 
 def as_level(value: str, levels: Iterable[str]) -> str:
@@ -336,7 +343,8 @@ def problem(column: Column, typed: str, missing: str, cell: str, marks: Marks) -
     cases = [f"WHEN {missing} THEN {blank}"]
     match column.reads:
         case "number":
-            cases += [f"WHEN {one} THEN {text(said)}" for one, said in _unclear(cell, marks)]
+            for pattern, said in unclear(marks):
+                cases.append(f"WHEN {is_amount(cell, pattern)} THEN {text(said)}")
             infinite = f"regexp_full_match(lower({trimmed(cell)}), '[+-]?inf(inity)?')"
             cases.append(
                 f"WHEN isinf({typed}) OR ({typed} IS NULL AND {infinite}) THEN 'is infinite'"
@@ -357,34 +365,21 @@ def problem(column: Column, typed: str, missing: str, cell: str, marks: Marks) -
             needed = f"is none of {', '.join(spelled(column))}"
             cases.append(f"WHEN {typed} IS NULL THEN {text(needed)}")
         case "date" | "date_or_blank":
-            said = f"is no date as they are written here: {SAY_DATES}"
-            said = f"is no date as {marks.dates}" if marks.dates else said
-            cases.append(f"WHEN {typed} IS NULL AND {slashed(cell)} THEN {text(said)}")
-            cases.append(f"WHEN {typed} IS NULL THEN 'is no date: write 2026-01-31'")
+            otherwise = text(slashed_otherwise(marks.dates))
+            cases.append(f"WHEN {typed} IS NULL AND {slashed(cell)} THEN {otherwise}")
+            cases.append(f"WHEN {typed} IS NULL THEN {text(NO_DATE)}")
             if "tenure" in column.uses:  # it is tomorrow already, further east
-                cases.append(f"WHEN {typed} > current_date + 1 THEN 'is later than today'")
+                cases.append(f"WHEN {typed} > current_date + 1 THEN {text(TO_COME)}")
     return f"CASE {' '.join(cases)} END"
 
 
-def _unclear(cell: str, marks: Marks) -> Iterator[tuple[str, str]]:
-    """(SQL, problem) for cells whose mark may stand between thousands or before decimals."""
-    may_have = "may have thousands or decimals after its"
-    if not marks.told:
-        said = f"{may_have} point: say format.decimal or format.thousands"
-        yield grouped(cell, "."), said
-    if not marks.thousands:
-        mark, name = (",", "comma") if marks.decimal == "." else (".", "point")
-        yield grouped(cell, mark), f"{may_have} {name}: say format.thousands"
-
-
-def grouped(cell: str, mark: str) -> str:
-    """Whether the cell is digits that the mark parts as it would thousands, and nothing else."""
-    return f"regexp_full_match({amount(cell)}, '[+-]?[1-9][0-9]{{0,2}}([{mark}][0-9]{{3}})+')"
+def is_amount(cell: str, pattern: str) -> str:
+    """Whether the cell, without blanks and a currency around it, is all of the pattern."""
+    return f"regexp_full_match({amount(cell)}, {text(pattern)})"
 
 
 def counts_of_marks(cell: str) -> dict[str, str]:
     """Name -> SQL that counts the cells which tell how numbers are written."""
     return {
-        mark: f"count(*) FILTER (regexp_full_match({amount(cell)}, {text(pattern)}))"
-        for mark, pattern in TELLING.items()
+        mark: f"count(*) FILTER ({is_amount(cell, pattern)})" for mark, pattern in TELLING.items()
     }

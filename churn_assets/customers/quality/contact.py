@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import duckdb
 
@@ -23,7 +23,7 @@ _COUNTS_AS = {True: "opted out", False: "without consent"}
 
 
 def unclear_flags(
-    connection: duckdb.DuckDBPyConnection, judged: Judged, contact: Contact, missing: Iterable[str]
+    connection: duckdb.DuckDBPyConnection, judged: Judged, contact: Contact
 ) -> Iterator[str]:
     """The problem that cells are neither yes nor no, of each flag that has such cells."""
     for flag, column in contact_flags(contact):
@@ -33,7 +33,7 @@ def unclear_flags(
         said = trimmed(f"coalesce({cell}, '')")
         found = connection.execute(
             f"SELECT {said}, count(*) FROM {judged.name} "
-            f"WHERE {USED} AND {unclear_cell(column, cell, missing)} GROUP BY 1 ORDER BY 2 DESC, 1"
+            f"WHERE {USED} AND {unclear_cell(column, cell)} GROUP BY 1 ORDER BY 2 DESC, 1"
         ).fetchall()
         if not found:
             continue
@@ -49,7 +49,12 @@ def unclear_flags(
 def yes_of_nobody(
     connection: duckdb.DuckDBPyConnection, judged: Judged, contact: Contact
 ) -> Iterator[str]:
-    """What is worth knowing: a flag whose yes is in no row, of which nobody may have made use."""
+    """What is worth knowing: a flag whose yes is in no row, of which nobody may have made use.
+
+    Where no row can be used, something else is wrong.
+    """
+    if not judged.used:
+        return
     for flag, column in contact_flags(contact):
         if column.name not in judged.read.columns:
             continue  # said already

@@ -358,3 +358,16 @@ def _cell(
     what = f"c{read.columns.index(column)} FROM {name}" if column else f"line FROM {name}_broken"
     (cell,) = one(connection, f"SELECT {what} WHERE file = {file} AND row = {row}")
     return cell if cell is None or len(cell) <= _LONGEST else f"{cell[:_LONGEST]}…"
+
+
+def with_first_row(
+    connection: duckdb.DuckDBPyConnection, judged: Judged, columns: Iterable[str], wrong: str
+) -> str:
+    """The first of the used rows of which the SQL `wrong` holds, in words: its file and number,
+    and its cells of some columns."""
+    first = f"SELECT file, row FROM {judged.name} WHERE {USED} AND {wrong} ORDER BY 1, 2 LIMIT 1"
+    file, row = one(connection, first)
+    names = list(dict.fromkeys(map(one_spaced, columns)))
+    cells = [_cell(connection, judged.name, judged.read, name, file, row) for name in names]
+    said = [f"{name} {cell or ''!r}" for name, cell in zip(names, cells, strict=True)]
+    return f"the first is {judged.read.files[file].name}:{row} ({', '.join(said)})"

@@ -3,6 +3,9 @@
 Where customers are in several snapshots, a date says of each snapshot whether they left within the
 contract's horizon after it: of a customer who left in June, January's snapshot is of one who
 stayed, though a master table writes June into every row.
+
+A date that is still to come, as the end of a contract that was cancelled for next year, or
+9999-12-31 for none, is of a customer who is active today.
 """
 
 from __future__ import annotations
@@ -31,7 +34,7 @@ def has_left(identity: Identity, judged: Judged) -> str:
         return judged.value(churned.column, "label")
     end = judged.value(churned.end_date or "", "label")
     if not identity.snapshot:
-        return f"{end} IS NOT NULL"
+        return f"coalesce({happened(end)}, false)"
     seen = judged.value(identity.snapshot, "snapshot")
     return f"coalesce({end} <= {_horizon(identity, seen, 1)}, false)"
 
@@ -51,9 +54,43 @@ def gone_by_now(identity: Identity, judged: Judged) -> str | None:
     return f"coalesce({end} <= {last}, false)"
 
 
+def still_to_come(identity: Identity, judged: Judged) -> str | None:
+    """SQL of whether a row's customer is still to leave, on a day that is known; None where no
+    date tells.
+
+    Raises:
+        KeyError: a column isn't there.
+    """
+    if not identity.churned.end_date:
+        return None
+    return f"coalesce(NOT {happened(judged.value(identity.churned.end_date, 'label'))}, false)"
+
+
+def happened(end: str) -> str:
+    """SQL of whether a leaving is not still to come, null where there is none; `end`: its day."""
+    return f"({end} <= current_date)"
+
+
 def latest_leaving(end: str) -> str:
     """SQL of the table's latest leaving that is not still to come; `end`: SQL of a row's."""
-    return f"max({end}) FILTER ({end} <= current_date) OVER ()"
+    return f"max({end}) FILTER ({happened(end)}) OVER ()"
+
+
+def leavings_to_come(
+    connection: duckdb.DuckDBPyConnection, judged: Judged, identity: Identity
+) -> Iterator[str]:
+    """The note of rows whose customers are still to leave: they are active until then."""
+    if (to_come := still_to_come(identity, judged)) is None:
+        return
+    column = identity.churned.end_date or ""
+    query = f"""SELECT count(*), CAST(min({judged.value(column, "label")}) AS VARCHAR)
+        FROM {judged.name} WHERE {USED} AND {to_come}"""
+    count, first = one(connection, query)
+    if count:
+        yield (
+            f"{judged.name}: {column} is still to come in {count:,} rows (the first is {first}): "
+            "their customers count as active"
+        )
 
 
 def long_gone(
@@ -87,7 +124,7 @@ def long_ago(
     end = judged.value(identity.churned.end_date, "label")
     query = f"""WITH gone AS (
             SELECT {end} AS day, {latest_leaving(end)} AS last
-            FROM {judged.name} WHERE {USED} AND {end} IS NOT NULL)
+            FROM {judged.name} WHERE {USED} AND {happened(end)})
         SELECT count(*) FILTER (day < {_horizon(identity, "last", -1)}), count(*), min(day),
             any_value(last), any_value({_horizon(identity, "last", -1)}) FROM gone"""
     early, left, first, last, since = one(connection, query)

@@ -10,14 +10,14 @@ import duckdb
 
 from churn_assets.customers.quality.columns import (
     date,
-    grouped,
+    is_amount,
     is_missing,
     number,
     trimmed,
     word,
 )
 from churn_assets.customers.quality.workspace import one
-from churn_assets.customers.reading.numbers import Marks
+from churn_assets.customers.reading.numbers import Marks, grouped
 from churn_assets.domain.cells import TRUTHS
 
 Guess = Literal["empty", "constant", "flag", "number", "date", "category", "text"]
@@ -104,7 +104,7 @@ def profile(
     """
     blank = is_missing(cell, missing)
     truths = ", ".join(f"'{truth}'" for truth in TRUTHS)
-    unclear = "false" if marks.told else grouped(cell, ".")
+    unclear = "false" if marks.told else is_amount(cell, grouped("."))
     rows, blanks, distinct, numbers, dates, truth, doubt, low, high, mean, whole = one(
         connection,
         f"""SELECT count(*), count(*) FILTER (blank), count(DISTINCT w) FILTER (NOT blank),

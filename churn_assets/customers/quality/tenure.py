@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from churn_assets.customers.contract.expression import to_sql
+from collections.abc import Iterator
+
+import duckdb
+
+from churn_assets.customers.contract.expression import columns_of, to_sql
 from churn_assets.customers.contract.model import CustomerPart
-from churn_assets.customers.quality.judging import Judged
-from churn_assets.customers.quality.leaving import latest_leaving
+from churn_assets.customers.quality.judging import USED, Judged, with_first_row
+from churn_assets.customers.quality.leaving import happened, latest_leaving
+from churn_assets.customers.quality.workspace import one
 from churn_assets.customers.reading.dates import DAYS_OF_A_MONTH
+from churn_assets.domain.contracts import MAX_TENURE
 
 NOT_LEARNT = (
     "history: how long somebody has been a customer isn't learnt from: without snapshots it can't "
@@ -38,9 +44,32 @@ def months_of(part: CustomerPart, judged: Judged) -> str:
         seen = judged.value(snapshot, "snapshot")
     elif churned.end_date and judged.name == "history":
         end = judged.value(churned.end_date, "label")
-        seen = f"coalesce({end}, greatest(max({since}) OVER (), {latest_leaving(end)}))"
+        gone = f"CASE WHEN {happened(end)} THEN {end} END"
+        seen = f"coalesce({gone}, greatest(max({since}) OVER (), {latest_leaving(end)}))"
     elif snapshot:  # the table of who is active now, of the day on which it is read
         seen = "current_date"
     else:
         seen = f"max({since}) OVER ()"
     return f"greatest(date_diff('day', {since}, {seen}) / {DAYS_OF_A_MONTH}, 0)"
+
+
+def no_tenures(
+    connection: duckdb.DuckDBPyConnection, judged: Judged, part: CustomerPart
+) -> Iterator[str]:
+    """The problem of rows whose months are none that somebody may have been a customer, with the
+    first row's cells."""
+    try:
+        months = months_of(part, judged)
+    except KeyError:
+        return  # a column is missing: said already
+    rows = f"(SELECT file, row, {months} AS m FROM {judged.name} WHERE {USED})"
+    none = f"SELECT (file, row) FROM {rows} WHERE m IS NULL OR m < 0 OR floor(m) > {MAX_TENURE}"
+    (wrong,) = one(connection, f"SELECT count(*) FROM ({none})")
+    if wrong:
+        tenure = part.tenure
+        columns = columns_of(tenure.months) if tenure.months else [tenure.since or ""]
+        first = with_first_row(connection, judged, columns, f"(file, row) IN ({none})")
+        yield (
+            f"{judged.name}: the tenure of {wrong:,} rows is unknown, negative or above "
+            f"{MAX_TENURE:,} months; {first}"
+        )

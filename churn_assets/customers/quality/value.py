@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import duckdb
 
-from churn_assets.customers.contract.expression import to_sql
-from churn_assets.customers.quality.judging import USED, Judged
+from churn_assets.customers.contract.expression import columns_of, to_sql
+from churn_assets.customers.quality.judging import USED, Judged, with_first_row
 from churn_assets.customers.quality.report import QualityReport
 from churn_assets.customers.quality.workspace import one
 from churn_assets.domain.contracts import MAX_CHARGES
@@ -35,9 +35,11 @@ def judge_value(
         FROM (SELECT {monthly} AS m FROM {judged.name} WHERE {USED})""",
     )
     if wrong:
+        bad = f"coalesce({monthly} < 0 OR {monthly} > {MAX_CHARGES}, true)"
+        first = with_first_row(connection, judged, columns_of(expression), bad)
         report.problems.append(
             f"{judged.name}: the monthly value of {wrong:,} rows is unknown, negative or above "
-            f"{MAX_CHARGES:,.2f}"
+            f"{MAX_CHARGES:,.2f}; {first}"
         )
     report.notes += _of_nothing(judged, expression, nothing)
 

@@ -18,8 +18,23 @@ SLASHED = f"([0-9]{{1,2}})(?:/([0-9]{{1,2}})/|-([0-9]{{1,2}})-)([0-9]{{4}})(?: {
 01-09-2025, a time may follow. RE2 and Python read the pattern alike."""
 ISO_OF: dict[DateOrder, str] = {"dd/mm/yyyy": r"\4-\2\3-\1", "mm/dd/yyyy": r"\4-\1-\2\3"}
 """What a `SLASHED` cell of this order is replaced by: the date with its year, month and day."""
+DATED = "[0-9]{4}-.*|.*[.][0-9]{4}"
+"""What the whole of any other date looks like: its year has four digits, where DuckDB's `%Y` takes
+two for a year of the Romans. RE2 and Python read the pattern alike."""
 SAY_DATES = f"name format: {' or '.join(f'{{date: {order}}}' for order in ISO_OF)}"
 """What to write in a contract whose tables have such dates."""
+NO_DATE, TO_COME = "is no date: write 2026-01-31", "is later than today"
+"""What is wrong with a cell, in the words of checks and of files that are predicted."""
+
+
+def slashed_otherwise(written: DateOrder | None) -> str:
+    """What is wrong with a cell that looks like a date which begins with its day or its month, and
+    is none as it is `written`."""
+    return (
+        f"is no date as {written}"
+        if written
+        else (f"is no date as they are written here: {SAY_DATES}")
+    )
 
 
 def months_since(cell: Any, today: date | None = None, *, written: DateOrder | None = None) -> Any:
@@ -32,6 +47,14 @@ def months_since(cell: Any, today: date | None = None, *, written: DateOrder | N
     if since is None or since > today:
         return cell
     return int((today - since).days / DAYS_OF_A_MONTH)
+
+
+def why_no_months(cell: Any, *, written: DateOrder | None = None) -> str:
+    """What is wrong with a cell that isn't missing and has no months (`months_since`)."""
+    if date_in(cell, written) is not None:
+        return TO_COME
+    slashed = isinstance(cell, str) and re.fullmatch(SLASHED, cell)
+    return slashed_otherwise(written) if slashed else NO_DATE
 
 
 def date_in(cell: Any, written: DateOrder | None = None) -> date | None:

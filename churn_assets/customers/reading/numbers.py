@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from churn_assets.customers.contract.tables import DateOrder, Format
@@ -104,6 +104,29 @@ def marks_by_column(rows: Iterable[Sequence[str]], columns: int, given: Format) 
             plain = amount.sub(r"\1\2\3", cell)
             counts.update(mark for mark, of in patterns.items() if of.fullmatch(plain))
     return [marks_of(one or sum(told, Counter()), given) for one in told]
+
+
+def grouped(mark: str) -> str:
+    """What the whole of a number looks like that the mark parts as it would thousands: `1.250`."""
+    return f"[+-]?[1-9][0-9]{{0,2}}([{mark}][0-9]{{3}})+"
+
+
+def unclear(marks: Marks) -> Iterator[tuple[str, str]]:
+    """What the whole of a number looks like whose mark may stand between thousands or before
+    decimals, and that in words. RE2 and Python read the patterns alike."""
+    may_have = "may have thousands or decimals after its"
+    if not marks.told:
+        yield grouped("."), f"{may_have} point: say format.decimal or format.thousands"
+    if not marks.thousands:
+        mark, name = (",", "comma") if marks.decimal == "." else (".", "point")
+        yield grouped(mark), f"{may_have} {name}: say format.thousands"
+
+
+def doubt_of(cell: str, marks: Marks) -> str:
+    """Why it isn't certain which number a cell is; empty where it is, and where it is none."""
+    plain = re.sub(AMOUNT, r"\1\2\3", cell)
+    found = (said for pattern, said in unclear(marks) if re.fullmatch(pattern, plain))
+    return next(found, "")
 
 
 def number_in(cell: str, marks: Marks) -> float | None:

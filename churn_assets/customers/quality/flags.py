@@ -1,0 +1,73 @@
+"""Flags whose cells mean yes and no in words that nobody said: what to write in the contract."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+import duckdb
+
+from churn_assets.customers.contract.features import Feature
+from churn_assets.customers.headings import NO, YES, folded
+from churn_assets.customers.quality.columns import (
+    OTHER_NO,
+    is_missing,
+    listed,
+    one_spaced,
+    trimmed,
+    word,
+)
+from churn_assets.customers.quality.judging import Judged
+from churn_assets.domain.cells import TRUTHS
+
+_SHOWN = 5
+_LONGEST = 60  # characters of a cell
+
+
+def unread_flags(
+    connection: duckdb.DuckDBPyConnection,
+    judged: Judged,
+    features: Mapping[str, Feature],
+    missing: Iterable[str],
+) -> Iterator[str]:
+    """The problem of each flag of whose cells none is understood, as where it says ja and nee, or
+    one of two, as where it says j and n.
+
+    A few strange cells are refused, and nothing is wrong with the contract.
+    """
+    for name, feature in features.items():
+        column = one_spaced(name)
+        if feature.kind != "flag" or feature.yes or column not in judged.read.columns:
+            continue
+        cell = f"c{judged.read.columns.index(column)}"
+        found = connection.execute(
+            f"SELECT min({trimmed(cell)}), count(*), {word(cell)} IN {listed(TRUTHS)} "
+            f"FROM {judged.name} WHERE NOT {is_missing(cell, missing)} GROUP BY {word(cell)} "
+            "ORDER BY 2 DESC, 1"
+        ).fetchall()
+        words = [shown for shown, *_ in found]
+        strange = [(shown, rows) for shown, rows, understood in found if not understood]
+        one_of_two = len(words) == 2 and all(len(said) == 1 for said in _two_words(words))
+        if strange and (len(strange) == len(words) or one_of_two):
+            cells = [f"{shown[:_LONGEST]!r} ({rows:,})" for shown, rows in strange[:_SHOWN]]
+            more = f" and {len(strange) - _SHOWN:,} others" if len(strange) > _SHOWN else ""
+            yield (
+                f"{judged.name}: {name}: {', '.join(cells)}{more} neither yes nor no: write in the "
+                f"contract what they mean: features.{name}: "
+                f"{{kind: flag, {_proposed(words)}}}"
+            )
+
+
+def _two_words(cells: list[str]) -> tuple[list[str], list[str]]:
+    """Those of two cells that mean yes, and that mean no, in a language that we know."""
+    no = [cell for cell in cells if folded(cell) in {*NO, *map(folded, OTHER_NO)}]
+    return [cell for cell in cells if folded(cell) in YES], no
+
+
+def _proposed(cells: list[str]) -> str:
+    """What to write of cells; one of two that is known tells the other."""
+    yes, no = _two_words(cells)
+    if len(cells) == 2 and (len(yes), len(no)) in ((1, 1), (1, 0), (0, 1)):
+        yes = yes or [cell for cell in cells if cell not in no]
+        no = no or [cell for cell in cells if cell not in yes]
+        return f"yes: {yes[0]}, no: {no[0]}"
+    return "yes: [...], no: [...]"
