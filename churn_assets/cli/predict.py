@@ -21,6 +21,7 @@ from churn_assets.settings import load_settings
 
 if TYPE_CHECKING:
     from churn_assets.cli.customers.files import Customers, Row
+    from churn_assets.serving.forms import Form
 
 BATCH = 500  # customers at a time: what a server takes in one body, whatever they tell of each
 
@@ -66,12 +67,14 @@ def predict(
     """
     # Imported here: other commands need not know what serves.
     from churn_assets.cli.customers.files import CustomerFileError
+    from churn_assets.serving.forms import load_form
 
     if sample == (file is not None):
         raise typer.BadParameter("give either a file or --sample")
     form = form or form_of(out)
+    fields = load_form(open_registry().folder())
     try:
-        customers = _customers(file)
+        customers = _customers(file, fields)
     except CustomerFileError as error:
         raise fail(error) from error
     form = form or (Format.JSON if customers.single else Format.TABLE)
@@ -95,12 +98,10 @@ def predict(
         raise typer.Exit(1)
 
 
-def _customers(file: Path | None) -> Customers:
+def _customers(file: Path | None, fields: Form) -> Customers:
     """Those of a file, or the sample alone where there is none; raises CustomerFileError."""
     from churn_assets.cli.customers.files import Customers, Row, read_customers
-    from churn_assets.serving.forms import load_form
 
-    fields = load_form(open_registry().folder())
     if file is None:
         return Customers([Row(1, fields.sample, fields.sample)], single=True)
     return read_customers(file, fields, tuple(load_settings().campaign.channels))
