@@ -67,14 +67,19 @@ def test_leavings_of_a_horizon_are_counted_without_those_to_come(
     assert problem.startswith(f"history: 20 of the {len(left)} who left did so more than 3 months")
 
 
-def test_of_snapshots_who_is_still_to_leave_is_active(tmp_path: Path) -> None:
-    """Who is to leave within the horizon of their last one is a customer until then."""
+def test_of_snapshots_who_is_still_to_leave_is_active(checked: Checked, tmp_path: Path) -> None:
+    """Who is to leave within the horizon of their last one is a customer until then, and tells
+    nothing of how far the table goes."""
     rows = ending(["2099-04-15", "2098-12-20", "2099-03-10", "", ""] * 80, FAR)
     identity = Document.parse(told(1)).value["identity"]
     frame = written(tmp_path, contract(identity=identity), rows)
     assert frame["churn"].any()
     active = whole(tmp_path / "active")
     assert set(active["customer_id"]) == {row["Account"] for row in rows if row["Seen"] == FAR[-1]}
+    notes = checked(told(1)).notes
+    waiting = sum(row["End"] != "" for row in rows)
+    assert notes[-2].startswith(f"history: End is still to come in {waiting:,} rows")
+    assert "ends after 2099-03-31, the last day" in notes[-1]
 
 
 def test_an_end_that_was_to_come_earlier_makes_nobody_a_customer(tmp_path: Path) -> None:

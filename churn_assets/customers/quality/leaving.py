@@ -151,7 +151,8 @@ def not_yet_known(
             SELECT {seen} AS seen, {end} AS gone, {_horizon(identity, seen, 1)} AS until
             FROM {judged.name} WHERE {USED}),
         known AS (
-            SELECT greatest(max(seen), max(gone) FILTER (gone <= until)) AS day FROM told)
+            SELECT greatest(max(seen),
+                max(gone) FILTER (gone <= until AND {happened("gone")})) AS day FROM told)
         SELECT count(*) FILTER (until > day AND coalesce(gone > until, true)), any_value(day)
         FROM told, known"""
     count, day = one(connection, query)
