@@ -116,6 +116,8 @@ def report_import(
     stored, known, refused, erased = done
     if rows.passed_over:
         typer.echo(f"columns passed over: {', '.join(rows.passed_over)}", err=True)
+    for field, name in rows.absent.items():
+        typer.echo(f"no column {name}: no row says its {field}", err=True)
     reasons: dict[str, list[int]] = {}
     for number, why in refused:
         reasons.setdefault(why, []).append(number)

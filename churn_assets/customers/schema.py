@@ -110,7 +110,9 @@ class PermissionColumn(BaseModel):
     Attributes:
         name: of what it says, as the table of people has it (`domain.contact_rules.by_channel`).
         column: in the company's tables.
-        yes, no, blank: cells, as `as_word` has them; `blank` ones say nothing.
+        yes, no: cells, as `as_word` has them.
+        blank: "" where an empty cell says nothing. Releases of before have words here as well,
+            which are no permission any more.
         unclear: what every other cell counts as, which forbids: true of an opt-out, false of a
             consent.
     """
@@ -127,7 +129,7 @@ class PermissionColumn(BaseModel):
     def says(self, cell: str | None) -> bool | None:
         """Yes or no; None where the cell says nothing."""
         word = as_word(cell or "")
-        if word in self.blank:
+        if not word and word in self.blank:
             return None
         return True if word in self.yes else (False if word in self.no else self.unclear)
 

@@ -68,6 +68,14 @@ def test_every_format_reads_the_same_customers(tmp_path: Path, name: str) -> Non
     assert [row.number for row in rows] == [1, 2]
 
 
+def test_without_a_contract_a_point_stands_before_decimals(tmp_path: Path) -> None:
+    """Refused as "thousands or decimals", it asked for a contract's format, which nobody has."""
+    [row] = read_customers(
+        save(tmp_path / "a.csv", [SAMPLE_REQUEST | {"monthly_charges": 70.125}])
+    ).rows
+    assert (row.problem, row.customer["monthly_charges"]) == ("", 70.125)
+
+
 def test_one_object_is_one_customer(tmp_path: Path) -> None:
     """The specification's sample in a file is answered with the specification's JSON."""
     file = tmp_path / "one.json"

@@ -19,7 +19,7 @@ from churn_assets.customers.contract.yaml_lines import Document
 from churn_assets.customers.fields import schema_of
 from churn_assets.customers.people import PEOPLE, read_addressees
 from churn_assets.customers.reading.sources import Places
-from churn_assets.customers.schema import FILE, load_schema
+from churn_assets.customers.schema import FILE, PermissionColumn, load_schema
 from churn_assets.customers.tables import write_active, write_history
 from churn_assets.serving.forms import Form, form_of
 from tests.cli.conftest import Churn
@@ -281,3 +281,16 @@ def test_ids_that_no_customer_has_are_named(churn: Churn, home: Path, tmp_path: 
     assert "as '10007': what is known of customers (opt-outs, " in line
     saved(file, [rows[0], rows[2]])
     assert churn("predict", str(file), "--format", "csv").stderr == ""
+
+
+def test_a_release_of_before_takes_no_word_for_a_permission() -> None:
+    """Its form has the table's words for missing among what says nothing."""
+    consent = PermissionColumn(
+        name="consent", column="Mail", yes=("ja",), blank=("", "onbekend"), unclear=False
+    )
+    opt_out = PermissionColumn(
+        name="opt_out", column="Stop", yes=("ja",), blank=("", "onbekend"), unclear=True
+    )
+    said = ("onbekend", "", None)
+    assert [consent.says(cell) for cell in said] == [False, None, None]
+    assert [opt_out.says(cell) for cell in said] == [True, None, None]

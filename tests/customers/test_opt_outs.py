@@ -104,11 +104,12 @@ def test_a_missing_word_is_no_consent(missing: str, checked: Checked, tmp_path: 
 @pytest.mark.parametrize(
     ("cells", "said", "write"),
     [
-        (("ja", "nee"), "'ja' (200), 'nee' (200)", "yes: ja, no: nee"),
-        (("Non", "Oui"), "'Non' (200), 'Oui' (200)", "yes: Oui, no: Non"),
+        (("ja", "nee"), "'ja' (200), 'nee' (200)", 'yes: "ja", no: "nee"'),
+        (("Non", "Oui"), "'Non' (200), 'Oui' (200)", 'yes: "Oui", no: "Non"'),
+        (("nee", "weet niet"), "'nee' (200), 'weet niet' (200)", "yes: [...], no: [...]"),
         (("A", "B"), "'A' (200), 'B' (200)", "yes: [...], no: [...]"),
         (("ja", "nee", "?", ""), "'?' (100), 'ja' (100), 'nee' (100)", "yes: [...], no: [...]"),
-        (("J", "N"), "'J' (200)", "yes: J, no: N"),
+        (("J", "N"), "'J' (200)", 'yes: "J", no: "N"'),
         (("ja", "yes", "no"), "", ""),  # some are understood: each of the others is refused
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 
 import duckdb
@@ -64,10 +65,10 @@ def _two_words(cells: list[str]) -> tuple[list[str], list[str]]:
 
 
 def _proposed(cells: list[str]) -> str:
-    """What to write of cells; one of two that is known tells the other."""
+    """What to write of cells: of two whose meanings are known, these; quoted, as any may be what
+    YAML reads otherwise. One that is known doesn't tell the other: it may be "unknown"."""
     yes, no = _two_words(cells)
-    if len(cells) == 2 and (len(yes), len(no)) in ((1, 1), (1, 0), (0, 1)):
-        yes = yes or [cell for cell in cells if cell not in no]
-        no = no or [cell for cell in cells if cell not in yes]
-        return f"yes: {yes[0]}, no: {no[0]}"
+    if len(cells) == 2 and len(yes) == len(no) == 1:
+        quoted = (json.dumps(cell, ensure_ascii=False) for cell in (*yes, *no))
+        return "yes: {}, no: {}".format(*quoted)
     return "yes: [...], no: [...]"

@@ -7,8 +7,9 @@ stays flat. A line that is no row is handed on with what is wrong with it, and s
 from __future__ import annotations
 
 import gzip
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
+from difflib import get_close_matches
 from math import isnan
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -32,6 +33,13 @@ class BrokenRow(NamedTuple):
 
 Row = dict[str, str] | BrokenRow
 """Field -> cell as text; cells that mean "unknown" are left out."""
+_NEAR = 0.8  # of `difflib`'s ratio: "Korting" and "Korting %" have 0.88, "Datum" and "Kanaal" 0.18
+
+
+def _is_near(name: str, columns: Iterable[str]) -> bool:
+    """Whether one of the columns is called nearly so."""
+    folded = [" ".join(column.casefold().split()) for column in columns]
+    return bool(get_close_matches(" ".join(name.casefold().split()), folded, 1, _NEAR))
 
 
 class Rows:
@@ -40,6 +48,7 @@ class Rows:
     Attributes:
         file: where they are from.
         passed_over: columns of the file that nobody asked for.
+        absent: optional field -> the name of it that the file doesn't have.
     """
 
     def __init__(
@@ -63,7 +72,8 @@ class Rows:
             progress: told bytes of a text, or rows of a Parquet file.
             missing: words, in lower case, that mean "unknown".
             optional: fields that a file need not have under their name in `names`: it says nothing
-                of them then, or under their own.
+                of them then, or under their own. A column that is called nearly so is none that
+                isn't there: a misspelt header would lose what it heads.
 
         Raises:
             DataError: the file can't be read, is of another kind, or lacks a column; in one line.
@@ -78,8 +88,15 @@ class Rows:
         if isinstance(header, BrokenRow):
             raise CorruptFileError(file, f"its header {header.problem}")
         columns = [name.strip() for name in header]
+        self.absent: dict[str, str] = {}
         if names is not None:
-            names = {f: name for f, name in names.items() if f not in optional or name in columns}
+            others = {*columns} - {*names.values()}
+            self.absent = {
+                field: name
+                for field, name in names.items()
+                if field in optional and name not in columns and not _is_near(name, others)
+            }
+            names = {f: name for f, name in names.items() if f not in self.absent}
         theirs = {ours: ours for ours in known} | dict(names or {})
         self._fields = {theirs[field]: field for field in theirs}
         self._columns = columns
