@@ -21,7 +21,7 @@ from churn_assets.campaign.contacts.feed import LedgerFeed
 from churn_assets.campaign.contacts.ledger import Ledger
 from churn_assets.campaign.contacts.opening import FILE, LateLedger
 from churn_assets.campaign.errors import LedgerError
-from churn_assets.serving.feedback import SqliteFeedbackLog
+from churn_assets.serving.feedback import FeedbackLog, SqliteFeedbackLog
 from churn_assets.settings import Settings, load_settings
 from tests.api.server import HERE
 from tests.campaign.test_ledger import event
@@ -121,6 +121,15 @@ def test_a_watch_that_is_cancelled_as_its_answer_arrives_ends() -> None:
         return stopped
 
     assert asyncio.run(stop_as_it_is_answered())
+
+
+def test_a_ledger_on_a_server_is_only_read_to_see_whether_feedback_can_be_kept() -> None:
+    """Why: it took the lock that all writers wait for, and wrote nothing."""
+    ledger, late = create_autospec(Ledger, instance=True), create_autospec(LateLedger)
+    ledger.file, late.is_absent.return_value, late.opened.return_value = None, False, ledger
+    LedgerFeed(create_autospec(FeedbackLog), late).check()
+    ledger.is_empty.assert_called_once_with()
+    ledger.writing.assert_not_called()
 
 
 @pytest.mark.parametrize("address", ["ledger", "nosuch://host/db", "sqlite:///${NOT_SET}/x"])
