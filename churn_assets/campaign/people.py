@@ -137,9 +137,9 @@ def _hold_to_channels(own: Path, channels: Sequence[str]) -> None:
 
 
 def read_ids(path: Path, id_column: str | None = None) -> frozenset[str]:
-    """The customers of a suppression list: its column `customer_id`, or `id_column`, or the first
-    cell of each line where no header has either; with commas, semicolons or tabs, and in whatever
-    encoding spreadsheets write.
+    """The customers of a suppression list: its columns `customer_id` and `id_column`, whatever
+    their capitals, or the first cell of each line where no header has either; with commas,
+    semicolons or tabs, and in whatever encoding spreadsheets write.
 
     Where the header says that there is one column, an id with such a mark in it ("A|1") and a note
     behind an id ("A|asked") look alike: the whole line is on the list, too.
@@ -162,23 +162,28 @@ def read_ids(path: Path, id_column: str | None = None) -> frozenset[str]:
             f"{path} is empty: write it again; a list of nobody has the header customer_id"
         )
     ids: set[str] = set()
-    names = [" ".join(name.split()) for name in ("customer_id", id_column) if name]
-    if lines[0].strip() in (*names, *(f'"{name}"' for name in names)):
+    names = [_plainly(name) for name in ("customer_id", id_column) if name]
+    if _plainly(lines[0]) in (*names, *(f'"{name}"' for name in names)):
         ids.update(line.strip() for line in lines[1:])
     dialect = Dialect(_separator(lines), encoding)
-    at, name = 0, ""
+    columns = {0: ""}  # of ids: where, and what the header calls them
     for number, record in enumerate(records(io.BytesIO(text), dialect), start=1):
         if record.problem:
             raise PeopleError(f"{path}: line {number} {record.problem}")
         cells = [cell.strip() for cell in record.cells]
         if number == 1:
-            header = [" ".join(cell.split()) for cell in cells]
-            if name := next((name for name in names if name in header), ""):
-                at, name = header.index(name), cells[header.index(name)]
-        if at and len(cells) <= at:
-            raise PeopleError(f"{path}: line {number} has no cell for {name}")
-        ids.add(cells[at])
-    return frozenset(ids - {"", "customer_id", name})
+            named = {at: cell for at, cell in enumerate(cells) if _plainly(cell) in names}
+            columns = named or columns
+        for at, name in columns.items():
+            if at and len(cells) <= at:
+                raise PeopleError(f"{path}: line {number} has no cell for {name}")
+            ids.add(cells[at])
+    return frozenset(ids - {"", "customer_id", *columns.values()})
+
+
+def _plainly(name: str) -> str:
+    """A column's name as it is compared: spreadsheets and people change capitals and blanks."""
+    return " ".join(name.split()).casefold()
 
 
 def _separator(lines: Iterable[str]) -> str:

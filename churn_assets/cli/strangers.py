@@ -18,14 +18,23 @@ def tell_strangers(
     ids: Collection[str], store: ArtifactStore, said: str = ASKED, of: str = ""
 ) -> None:
     """Name ids that no customer has, if there are any: an opt-out under a misspelt id reaches
-    nobody. What was said of them is kept, as they may be customers of tomorrow.
+    nobody. What was said of them is kept, as they may be customers of tomorrow. Where it can't be
+    looked up, that is said: what comes before this is done, and must not seem to have failed.
 
     Args:
         ids: each once.
         said: what that means, or is to be asked.
         of: what the ids are in.
     """
-    if strangers := strangers_among(ids, store):
+    from churn_assets.storage.protocol import ArtifactError
+
+    try:
+        strangers = strangers_among(ids, store)
+    except ArtifactError as error:
+        why = " ".join(str(error).split())
+        typer.echo(f"whether the ids{of} are of customers couldn't be looked up: {why}", err=True)
+        return
+    if strangers:
         first = ", ".join(map(repr, strangers[:SHOWN]))
         typer.echo(
             f"{len(strangers):,} of {len(ids):,} ids{of} are of no customer in the latest "

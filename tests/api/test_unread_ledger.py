@@ -8,6 +8,7 @@ import time
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from unittest.mock import create_autospec, patch
 
 import pytest
 import sqlalchemy as sa
@@ -20,7 +21,7 @@ from churn_assets.campaign.contacts.feed import LedgerFeed
 from churn_assets.campaign.contacts.ledger import Ledger
 from churn_assets.campaign.contacts.opening import FILE, LateLedger
 from churn_assets.campaign.errors import LedgerError
-from churn_assets.serving.feedback import SqliteFeedbackLog
+from churn_assets.serving.feedback import FeedbackLog, SqliteFeedbackLog
 from churn_assets.settings import Settings, load_settings
 from tests.api.server import HERE
 from tests.campaign.test_ledger import event
@@ -88,6 +89,47 @@ def test_feedback_is_not_taken_for_storable_on_a_ledger_that_can_only_be_read(
         with closing(LedgerFeed(SqliteFeedbackLog(tmp_path / "feedback.sqlite3"), late)) as feed:
             feed.check()
         assert late.opened().histories(["A1"]).keys() == {"A1"}
+
+
+def test_a_watch_that_is_cancelled_as_its_answer_arrives_ends() -> None:
+    """Why: a server that was stopped as the ledger answered waited for its watch for ever, since
+    the answer and the stop came in one round of the loop."""
+
+    async def stop_as_it_is_answered() -> bool:
+        loop, asked = asyncio.get_running_loop(), asyncio.Event()
+        answer: asyncio.Future[dict[str, object]] = loop.create_future()
+
+        def run_in_executor(*_: object) -> asyncio.Future[dict[str, object]]:
+            asked.set()
+            return answer
+
+        ledger = create_autospec(LateLedger, instance=True)
+        ledger.is_absent.return_value = False
+        with (
+            closing(ContactLookup(ledger)) as lookup,
+            patch.object(loop, "run_in_executor", run_in_executor),
+        ):
+            lookup.problem = UNREAD
+            watch = asyncio.create_task(lookup.watch(0))
+            await asked.wait()
+            answer.set_result({})
+            watch.cancel()
+            for _ in range(10):  # rounds of the loop: a watch that goes on asks again in each
+                await asyncio.sleep(0)
+            stopped = watch.cancelled()
+            watch.cancel()
+        return stopped
+
+    assert asyncio.run(stop_as_it_is_answered())
+
+
+def test_a_ledger_on_a_server_is_only_read_to_see_whether_feedback_can_be_kept() -> None:
+    """Why: it took the lock that all writers wait for, and wrote nothing."""
+    ledger, late = create_autospec(Ledger, instance=True), create_autospec(LateLedger)
+    ledger.file, late.is_absent.return_value, late.opened.return_value = None, False, ledger
+    LedgerFeed(create_autospec(FeedbackLog), late).check()
+    ledger.is_empty.assert_called_once_with()
+    ledger.writing.assert_not_called()
 
 
 @pytest.mark.parametrize("address", ["ledger", "nosuch://host/db", "sqlite:///${NOT_SET}/x"])

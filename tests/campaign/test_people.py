@@ -103,12 +103,35 @@ def test_a_suppression_list_may_have_the_companys_own_column(tmp_path: Path) -> 
     file.write_text("Klant nummer\nA|1\n")
     assert read_ids(file, column) == {"A", "A|1"}
     file.write_text("Klant nummer;customer_id\nX;A\n")
-    assert read_ids(file, column) == {"A"}
+    assert read_ids(file, column) == {"A", "X"}  # whichever the customers are known by
     file.write_text("A;asked\nB\n")  # no header at all
     assert read_ids(file, column) == {"A", "B"}
     file.write_text("Datum;Klant nummer\n12-03-2026\n")
     with pytest.raises(PeopleError, match="line 2 has no cell for Klant nummer"):
         read_ids(file, column)
+
+
+def test_the_companys_own_column_may_be_written_otherwise(tmp_path: Path) -> None:
+    """Why: by capitals alone it was no column of ids, and the list was read by its dates; by a
+    doubled blank a list of one column lost its ids with bars in them. Nobody was kept out."""
+    file = tmp_path / "no.csv"
+    file.write_text("Date;ACCOUNT\n2026-03-12;A1\n2026-03-13;A2\n")
+    assert read_ids(file, "Account") == {"A1", "A2"}
+    file.write_text("Date;Customer_ID\n2026-03-12;A1\n")
+    assert read_ids(file) == {"A1"}
+    for header in ("Klant  nummer", '"klant  nummer"'):
+        file.write_text(f"{header}\nA|1\nB|2\n")
+        assert read_ids(file, "Klant nummer") >= {"A|1", "B|2"}
+
+
+def test_a_list_of_the_companys_ids_and_of_its_own_keeps_out_both(tmp_path: Path) -> None:
+    """Why: the contract's column was passed over where a CRM's `customer_id` stood beside it."""
+    file = tmp_path / "no.csv"
+    file.write_text("customer_id;Why;Account\nX1;asked;A1\n;asked;A2\n")
+    assert read_ids(file, "Account") == {"X1", "A1", "A2"}
+    file.write_text("customer_id;Account\nX1;A1\nX2\n")
+    with pytest.raises(PeopleError, match="line 3 has no cell for Account"):
+        read_ids(file, "Account")
 
 
 def test_a_list_of_other_ids_is_told() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import SecretStr
 
 from churn_assets.domain.plain_errors import WrongSettingError
 from churn_assets.settings import load_settings
@@ -26,13 +27,16 @@ WRONG = [
     ("CHURN_DATA__DOWNLOAD__READ_TIMEOUT", "inf", "finite"),
     ("CHURN_MESSAGES__LIVE_SECONDS", "inf", "finite"),
 ]
-RIGHT = [
-    ("CHURN_API__TRUSTED_PROXIES", "10.0.0.7,10.0.0.0/24,::1,2001:db8::/32"),
-    ("CHURN_API__TRUSTED_PROXIES", '["*"]'),
-    ("CHURN_API__CORS_ORIGINS", "https://desk.example:8443,http://localhost,capacitor://localhost"),
-    ("CHURN_API__HOST", "fe80::1%eth0"),
-    ("CHURN_API__HOST", "api_1.internal"),
-    ("CHURN_ALERTS__WEBHOOK", "http://user:hush@127.0.0.1:8080/services/x?y=z"),
+HOOK = "http://user:hush@127.0.0.1:8080/services/x?y=z"
+PROXIES = ("10.0.0.7", "10.0.0.0/24", "::1", "2001:db8::/32")
+ORIGINS = ("https://desk.example:8443", "http://localhost", "capacitor://localhost")
+HOSTS = ("fe80::1%eth0", "api_1.internal", "::", "0.0.0.0")  # noqa: S104 (nothing listens)
+RIGHT: list[tuple[str, str, object]] = [
+    ("CHURN_API__TRUSTED_PROXIES", ",".join(PROXIES), PROXIES),
+    ("CHURN_API__TRUSTED_PROXIES", '["*"]', ("*",)),
+    ("CHURN_API__CORS_ORIGINS", ",".join(ORIGINS), ORIGINS),
+    *(("CHURN_API__HOST", host, host) for host in HOSTS),
+    ("CHURN_ALERTS__WEBHOOK", HOOK, HOOK),
 ]
 
 
@@ -54,10 +58,13 @@ def test_what_means_nothing_is_refused(
     assert "hush" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("variable", "value"), RIGHT)
+@pytest.mark.parametrize(("variable", "value", "taken"), RIGHT)
 def test_what_means_something_is_taken(
-    variable: str, value: str, monkeypatch: pytest.MonkeyPatch
+    variable: str, value: str, taken: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """As it was written."""
     monkeypatch.setenv(variable, value)
-    load_settings()
+    section, name = variable.removeprefix("CHURN_").lower().split("__")
+    found = getattr(getattr(load_settings(), section), name)
     load_settings.cache_clear()
+    assert (found.get_secret_value() if isinstance(found, SecretStr) else found) == taken

@@ -73,13 +73,14 @@ class LedgerFeed:
         """Returns if events can be kept."""
         self._log.check()
         if not self._ledger.is_absent():
-            # Imported here: where nobody was ever contacted, nothing speaks to a database.
-            from churn_assets.campaign.contacts.files import refuse_unwritable
-
             ledger = self._ledger.opened()
             ledger.is_empty()  # reads, or raises
-            with ledger.writing() as connection:
-                refuse_unwritable(connection)
+            if ledger.file is not None:  # on a server others would wait, and it tells nothing
+                # Imported here: where nobody was ever contacted, nothing speaks to a database.
+                from churn_assets.campaign.contacts.files import refuse_unwritable
+
+                with ledger.writing() as connection:
+                    refuse_unwritable(connection)
 
     def events(self) -> list[str]:
         """The content of every event."""

@@ -63,7 +63,6 @@ def refuse_empty(file: Path) -> None:
 
 
 def refuse_unwritable(connection: sa.Connection) -> None:
-    """Within a transaction that writes: fail where a file can only be read, or has no room. To
-    begin says nothing of that: SQLite then lets it read."""
-    if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql("PRAGMA user_version = 0")  # as it was: a write all the same
+    """Within a transaction that writes to a file: fail where it can only be read, or has no room.
+    To begin says nothing of that: SQLite then lets it read."""
+    connection.exec_driver_sql("PRAGMA user_version = 0")  # as it was: a write all the same

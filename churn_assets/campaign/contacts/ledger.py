@@ -93,7 +93,7 @@ class Ledger:
             raise LedgerError(f"CHURN_CAMPAIGN__LEDGER can't be used: {error}") from error
         where = self._engine.url
         self.shown = where.set(query={}).render_as_string()  # it may hold a password, too
-        self._file = Path(where.database or "") if is_sqlite(where) else None
+        self.file = Path(where.database or "") if is_sqlite(where) else None
         self._ready = False
         self.writes = 0  # transactions of this process that may have changed it
 
@@ -273,11 +273,11 @@ class Ledger:
 
     def is_in(self, file: Path) -> bool:
         """Whether this file is its database."""
-        return self._file is not None and self._file.resolve() == file.resolve()
+        return self.file is not None and self.file.resolve() == file.resolve()
 
     def is_absent(self) -> bool:
         """There is no file yet, and reading must not make one."""
-        return self._file is not None and not self._file.exists()
+        return self.file is not None and not self.file.exists()
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
@@ -297,11 +297,11 @@ class Ledger:
             yield connection
 
     def _connection(self, *, write: bool) -> sa.Connection:
-        if self._file is not None:
-            if not self._file.exists():
+        if self.file is not None:
+            if not self.file.exists():
                 self._ready = False
-                begin_file(self._engine.url, self._file, _create_tables)
-            refuse_empty(self._file)
+                begin_file(self._engine.url, self.file, _create_tables)
+            refuse_empty(self.file)
         return self._engine.connect().execution_options(**{WRITES: write})
 
     def _create(self, connection: sa.Connection) -> None:

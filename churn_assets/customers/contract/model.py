@@ -45,8 +45,8 @@ class Churned(Part):
 
     Attributes:
         column: of the label, with `yes` and `no`.
-        end_date: a column: whoever has a date in it has left; with snapshots, whoever's is within
-            the horizon after theirs.
+        end_date: a column: whoever has a date up to today in it has left; with snapshots, whoever's
+            is within the horizon after theirs.
     """
 
     column: str | None = None
