@@ -256,9 +256,9 @@ class PpoTextConfig(EvaluationSamples):
         2.0, ge=0, description="taken from a message that is cut off, which earns no rule's reward"
     )
     variety_reward: float = Field(
-        2.0, ge=0, description="times the rarity of a passing message's word pairs in its batch"
+        1.0, ge=0, description="times the rarity of a passing message's word pairs in its batch"
     )
-    kl_target: float = Field(1.0, gt=0, description="nats per message")
+    kl_target: float = Field(1.5, gt=0, description="nats per message")
     beta: float = Field(0.07, gt=0)
     beta_every: int = Field(4, ge=1, description="iterations between updates of beta")
     beta_limit: float = Field(30.0, ge=1, description="beta stays within beta/4 and beta*limit")
