@@ -113,9 +113,12 @@ def reward_model_sees_fit(report: Report) -> tuple[bool, dict[str, Any]]:
     A fact is a service or contract, the tenure band, the tone of closing or greeting: each of them.
     """
     kinds = report["right_over_wrong_by_kind"]
-    return min(kind["share"] for kind in kinds.values()) >= RIGHT_OVER_WRONG, {
-        **_interval(report, "right_over_wrong"),
+    worst = min(kinds, key=lambda kind: kinds[kind]["share"])
+    return kinds[worst]["share"] >= RIGHT_OVER_WRONG, {
+        "worst_kind": worst,
+        "worst": kinds[worst]["share"],
         "bound": RIGHT_OVER_WRONG,
+        **_interval(report, "right_over_wrong"),
         "by_kind": kinds,
     }
 
