@@ -63,6 +63,7 @@ function valueOf(field, cell, read) {
 }
 
 // The rows as `churn predict` reads them: the file is written as the contract says, or as it is found to be.
+// Of one that can't be read: what is `wrong`, as [column, value, why].
 function customersOf(text) {
   const given = schema["x-format"] ?? {};
   const [header, ...records] = parse(text, given.delimiter ?? separatorOf(text));
@@ -77,17 +78,17 @@ function customersOf(text) {
   const rows = records.map(({ cells, line, problem }, i) => {
     const number = i + 1, width = `has ${cells.length} cells where the header has ${columns.length}`;
     if (problem || cells.length !== columns.length) {
-      return { number, cells: cells.length ? cells : [line], problem: problem || width };
+      return { number, cells, wrong: [["", cells.length ? cells.join(" ") : line, problem || width]] };
     }
-    const customer = schema["x-numbered"] ? { customer_id: `R${number}` } : {}, doubts = [];
+    const customer = schema["x-numbered"] ? { customer_id: `R${number}` } : {}, wrong = [];
     fields.forEach((field, j) => {
       const cell = cells[j].trim();
       if (!field || isMissing(field, cell)) return;
       const why = schema["x-format"] && reads.get(j)?.doubt?.(cell);  // without a contract nobody can say it
-      if (why) doubts.push(`${columns[j]}: '${cell}' ${why}`);
+      if (why) wrong.push([columns[j], cell, why]);
       customer[field] = valueOf(field, cell, reads.get(j));
     });
-    return doubts.length ? { number, cells, problem: doubts.join("; ") } : { number, cells, customer };
+    return wrong.length ? { number, cells, wrong } : { number, cells, customer };
   });
   return { columns, fields, rows };
 }
@@ -164,13 +165,13 @@ export function tableView() {
     try {
       table = customersOf(await textOf(file));
       for (let start = 0; start < table.rows.length; start += BATCH) {
-        const part = table.rows.slice(start, start + BATCH), sound = part.filter((r) => !r.problem);
+        const part = table.rows.slice(start, start + BATCH), sound = part.filter((r) => !r.wrong);
         const results = sound.length ? await batch(sound) : [];
         if (mine !== asked) return;  // another file was dropped meanwhile
         const of = new Map(sound.map((r, i) => [r.number, results[i]]));
         for (const r of part) {
           const result = of.get(r.number);
-          if (r.problem) refused.push([r.number, "", r.cells.join(" "), r.problem]);
+          if (r.wrong) refused.push(...r.wrong.map((cell) => [r.number, ...cell]));
           else if (result.answer) answers.push(flat(r.number, r.customer, result.answer));
           else refused.push(...refusals(table, r, result.errors));
         }

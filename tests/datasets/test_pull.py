@@ -74,11 +74,14 @@ def test_production_refuses_synthetic_data_and_says_why_nothing_else_was_there(
         pull(name, strict, tmp_path)
 
 
+NOWHERE = "https://nowhere.invalid/"
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_the_real_mirror_comes_first(name: DatasetName, mirror: Path, tmp_path: Path) -> None:
     """With a mirror no host is asked: the addresses here would fail."""
     config = DatasetsConfig.model_validate(
-        {"mirror": mirror, "telco": {"url": "x://"}, "bank": {"url": "x://"}}
+        {"mirror": mirror, "telco": {"url": NOWHERE}, "bank": {"url": NOWHERE}}
     )
     raw = pull(name, config, tmp_path)
     assert (raw.source, raw.passed_over) == ("mirror", ())
