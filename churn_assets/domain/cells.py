@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -11,6 +12,8 @@ TRUTHS = {
     **dict.fromkeys(("no", "n", "false", "0", "0.0"), False),
 }
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none"})
+LONGEST = 60  # characters of a cell in a message
+SHOWN = 5  # cells of many
 DANGEROUS = ("=", "+", "-", "@", "\t", "\r")  # at its beginning a spreadsheet takes a cell for code
 
 
@@ -23,6 +26,18 @@ def inert(cell: Any) -> Any:
 def as_word(cell: str) -> str:
     """The cell as words are compared: without blanks around it, in lower case, 3.0 as 3."""
     return re.sub(r"^([+-]?[0-9]+)[.]0+$", r"\1", cell.strip().lower())
+
+
+def shortened(cell: str) -> str:
+    """The cell as a message has it."""
+    return cell if len(cell) <= LONGEST else f"{cell[:LONGEST]}…"
+
+
+def listed_cells(found: Sequence[tuple[str, int]]) -> str:
+    """Cells, each with how many rows have it, as a message has them: the first `SHOWN`, and how
+    many others there are."""
+    first = ", ".join(f"{shortened(cell)!r} ({rows:,})" for cell, rows in found[:SHOWN])
+    return first + (f" and {len(found) - SHOWN:,} others" if len(found) > SHOWN else "")
 
 
 def cell_text(value: Any) -> str | None:

@@ -11,10 +11,9 @@ from churn_assets.customers.contract.tables import DateOrder
 from churn_assets.customers.reading.dates import months_since, why_no_months
 from churn_assets.customers.reading.numbers import Marks, doubt_of, number_in
 from churn_assets.customers.schema import TENURE
-from churn_assets.domain.cells import cell_text
+from churn_assets.domain.cells import cell_text, shortened
 from churn_assets.serving.forms import Form
 
-_LONGEST = 60  # characters of a cell in a problem
 TRUE, FALSE = ("yes", "true", "1"), ("no", "false", "0")
 
 
@@ -48,7 +47,7 @@ def in_doubt(column: str, cell: str, marks: Marks | None) -> str:
     """Why a number's cell may be two of them, as `churn customers check` says it of the column;
     empty where it is one or none."""
     why = "" if marks is None else doubt_of(cell, marks)
-    return f"{column}: {shown(cell)} {why}" if why else ""
+    return f"{column}: {shortened(cell)!r} {why}" if why else ""
 
 
 def undated(column: str, cell: Any, months: Any, written: DateOrder | None) -> str:
@@ -63,12 +62,7 @@ def undated(column: str, cell: Any, months: Any, written: DateOrder | None) -> s
         return f"{column}: is blank"
     if months is not cell:
         return ""
-    return f"{column}: {shown(cell_text(cell) or '')} {why_no_months(cell, written=written)}"
-
-
-def shown(cell: str) -> str:
-    """A cell as a problem has it."""
-    return repr(cell if len(cell) <= _LONGEST else f"{cell[:_LONGEST]}…")
+    return f"{column}: {shortened(cell_text(cell) or '')!r} {why_no_months(cell, written=written)}"
 
 
 def _whole(number: float) -> int | float:

@@ -246,8 +246,8 @@ def is_blank(column: Column, cell: str, missing: Iterable[str]) -> str:
     """
     if column.unclear is None:
         return is_missing(cell, missing, spelled(column))
-    silent = listed(silent_words(column))
-    return f"({cell} IS NULL OR {word(cell)} IN {silent})" if silent_words(column) else "false"
+    silent = silent_words(column)
+    return f"({cell} IS NULL OR {word(cell)} IN {listed(silent)})" if silent else "false"
 
 
 def silent_words(column: Column) -> list[str]:

@@ -16,9 +16,8 @@ from churn_assets.customers.quality.columns import (
 )
 from churn_assets.customers.quality.judging import USED, Judged
 from churn_assets.customers.quality.workspace import one
+from churn_assets.domain.cells import listed_cells
 
-_SHOWN = 5
-_LONGEST = 60  # characters of a cell
 _COUNTS_AS = {True: "opted out", False: "without consent"}
 
 
@@ -37,10 +36,8 @@ def unclear_flags(
         ).fetchall()
         if not found:
             continue
-        cells = [f"{shown[:_LONGEST]!r} ({rows:,})" for shown, rows in found[:_SHOWN]]
-        more = f" and {len(found) - _SHOWN:,} others" if len(found) > _SHOWN else ""
         yield (
-            f"{judged.name}: {flag.said.column}: {', '.join(cells)}{more} neither yes nor no: "
+            f"{judged.name}: {flag.said.column}: {listed_cells(found)} neither yes nor no: "
             f"{sum(rows for _, rows in found):,} rows count as {_COUNTS_AS[flag.forbids]}; write "
             f"in the contract what they mean: {flag.key}.yes: [...], no: [...]"
         )

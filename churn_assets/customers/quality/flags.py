@@ -18,10 +18,7 @@ from churn_assets.customers.quality.columns import (
     word,
 )
 from churn_assets.customers.quality.judging import Judged
-from churn_assets.domain.cells import TRUTHS
-
-_SHOWN = 5
-_LONGEST = 60  # characters of a cell
+from churn_assets.domain.cells import TRUTHS, listed_cells
 
 
 def unread_flags(
@@ -49,12 +46,9 @@ def unread_flags(
         strange = [(shown, rows) for shown, rows, understood in found if not understood]
         one_of_two = len(words) == 2 and all(len(said) == 1 for said in _two_words(words))
         if strange and (len(strange) == len(words) or one_of_two):
-            cells = [f"{shown[:_LONGEST]!r} ({rows:,})" for shown, rows in strange[:_SHOWN]]
-            more = f" and {len(strange) - _SHOWN:,} others" if len(strange) > _SHOWN else ""
             yield (
-                f"{judged.name}: {name}: {', '.join(cells)}{more} neither yes nor no: write in the "
-                f"contract what they mean: features.{name}: "
-                f"{{kind: flag, {_proposed(words)}}}"
+                f"{judged.name}: {name}: {listed_cells(strange)} neither yes nor no: write in the "
+                f"contract what they mean: features.{name}: {{kind: flag, {_proposed(words)}}}"
             )
 
 

@@ -24,10 +24,9 @@ from churn_assets.customers.quality.columns import (
 from churn_assets.customers.quality.workspace import cell_of, cells_of, marks_in, one
 from churn_assets.customers.reading.numbers import Marks
 from churn_assets.customers.reading.table import ReadFile, ReadTable
-from churn_assets.domain.cells import as_word
+from churn_assets.domain.cells import as_word, shortened
 
 _EXAMPLES = 3
-_LONGEST = 60  # characters of a cell in a report
 _DIFFER = "is there in rows that differ"
 SPLIT = "\x1f"  # between a column and what is wrong with it
 USED = "problems IS NULL AND NOT doubled"
@@ -357,7 +356,7 @@ def _cell(
         return None
     what = f"c{read.columns.index(column)} FROM {name}" if column else f"line FROM {name}_broken"
     (cell,) = one(connection, f"SELECT {what} WHERE file = {file} AND row = {row}")
-    return cell if cell is None or len(cell) <= _LONGEST else f"{cell[:_LONGEST]}…"
+    return cell if cell is None else shortened(cell)
 
 
 def with_first_row(

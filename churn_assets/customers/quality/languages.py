@@ -11,10 +11,7 @@ from churn_assets.customers.contract.people import People
 from churn_assets.customers.languages import LANGUAGES, NAMES, TAG
 from churn_assets.customers.quality.columns import listed, one_spaced, text, word
 from churn_assets.customers.quality.judging import USED, Judged
-from churn_assets.domain.cells import as_word
-
-_SHOWN = 5
-_LONGEST = 60  # characters of a cell
+from churn_assets.domain.cells import as_word, listed_cells, shortened
 
 
 def language_of(people: People, judged: Judged) -> str:
@@ -42,11 +39,9 @@ def unserved_languages(
     if not found:
         return
     count = sum(rows for _, rows in found)
-    cells = [f"{cell[:_LONGEST]!r} ({rows:,})" for cell, rows in found[:_SHOWN]]
-    more = f" and {len(found) - _SHOWN:,} others" if len(found) > _SHOWN else ""
     own = next((cell for cell, _ in found if not re.fullmatch(TAG, cell)), None)
-    hint = f"; if it means es, say so: people.languages: {{{own[:_LONGEST]}: es}}" if own else ""
+    hint = f"; if it means es, say so: people.languages: {{{shortened(own)}: es}}" if own else ""
     yield (
-        f"{judged.name}: {people.language}: {', '.join(cells)}{more}: not understood, or no "
+        f"{judged.name}: {people.language}: {listed_cells(found)}: not understood, or no "
         f"message is reviewed in it: {count:,} rows are written to in English{hint}"
     )

@@ -30,11 +30,9 @@ NO_DATE, TO_COME = "is no date: write 2026-01-31", "is later than today"
 def slashed_otherwise(written: DateOrder | None) -> str:
     """What is wrong with a cell that looks like a date which begins with its day or its month, and
     is none as it is `written`."""
-    return (
-        f"is no date as {written}"
-        if written
-        else (f"is no date as they are written here: {SAY_DATES}")
-    )
+    if written:
+        return f"is no date as {written}"
+    return f"is no date as they are written here: {SAY_DATES}"
 
 
 def months_since(cell: Any, today: date | None = None, *, written: DateOrder | None = None) -> Any:
