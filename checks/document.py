@@ -38,29 +38,28 @@ def page(graph: Any) -> str:
     listed = [f"- {key.asset_key.to_user_string()}: `{key.name}`" for key in others]
     parts = [
         "# Checks of the asset graph",
-        "Made by `python docs/build.py` from the code; a test holds it to it.",
-        "*Chance* is that of failing in one run of the whole graph on the real data where nothing "
-        "is wrong: with another training seed, on another processor, with another sample. A figure "
-        f"that comes with its standard error fails beyond {SHOWN:g} of them, which happens by "
-        f"chance in {chance_of_a_false_miss():.1e} of the runs if the true figure lies exactly on "
-        "its bound; the bounds themselves don't move (`churn_assets/domain/evidence.py`).",
+        "Generated from the code by `python docs/build.py`; a test compares the two.",
+        "*Chance* is the probability that the check fails in one run of the whole graph on the "
+        "real data although nothing is wrong: because of another training seed, processor or "
+        f"sample. A figure with a standard error fails only beyond {SHOWN:g} of them. If the true "
+        f"figure lies exactly on its bound, that happens in {chance_of_a_false_miss():.1e} of the "
+        "runs; the bounds themselves don't move (`churn_assets/domain/evidence.py`).",
         f"## What stops a release: {len(blocking)} checks",
-        f"Together they fail wrongly in at most {total:.1e} of the runs (allowed: {ALLOWED:g}).",
+        f"Together they fail by chance in at most {total:.1e} of the runs (allowed: {ALLOWED:g}).",
         table((key, BLOCKING[key.name]) for key in blocking),
         f"## What decides on a component: {len(gates)} gates",
-        "The release waits for them. A policy or message model that misses one is not served: the "
-        "release goes out with the "
-        "champion's last passing component where that still holds (`release/components.py`), else "
-        "with the best rule or reviewed templates; manifest, report, `/readyz`, a failed check and "
-        "an alert say so. The chance is that of a fall-back for nothing; of few seeds, it is an "
-        "upper estimate.",
+        "The release is built after them. A policy or message model that misses a gate is not "
+        "served: the release takes the champion's last passing component if that still holds "
+        "(`release/components.py`), else the best rule or reviewed templates. The manifest, the "
+        "report, `/readyz`, a failed check and an alert say so. *Chance* is the probability of an "
+        "unnecessary fall-back; it comes from few seeds and is an upper estimate.",
         table((key, COMPONENTS[key.name]) for key in gates),
         f"## On a company's own customers: {len(OWN_RISK_GATES) + 1} checks",
-        "Where CHURN_CUSTOMERS names a contract, these stand in for those of `telco_customers` and "
+        "If CHURN_CUSTOMERS names a contract, these replace the checks of `telco_customers` and "
         "`risk_model`, whose bounds presuppose IBM's rows. All of them stop a release.",
         "\n".join(_own()),
         f"## On a company's own logged campaign: {len(OWN_ACCEPT_GATES) + 2} checks",
-        "Where that contract has a campaign, these stand in for those of `bank_contacts` and "
+        "If that contract has a campaign, these replace the checks of `bank_contacts` and "
         "`accept_model`, whose bounds presuppose the bank's contacts. All of them stop a release.",
         "\n".join(_own_campaign()),
         f"## What only warns or informs: {len(others)} checks",

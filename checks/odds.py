@@ -55,7 +55,7 @@ def exact(figure: str, bound: str, why: str) -> Odds:
 def shown(figure: str, bound: str, error: str, figures: int = 1) -> Odds:
     """A check of `figures` figures, each with its standard error."""
     chance = figures * chance_of_a_false_miss()
-    why = "shown: at most, with the true figure on its bound"
+    why = "shown: at most, if the true figure is on its bound"
     return Odds(figure, bound, f"{SHOWN:g} x {error}", chance, why)
 
 
@@ -169,7 +169,7 @@ BLOCKING: dict[str, Odds] = {
     "oracle_is_certified_by_its_dual": exact(
         "relative gap between the optimum found and its upper bound",
         f"<= {DUAL_GAP}, or the jump of one kind of customers at the budget's price",
-        "no more than such a jump (7e-6 to 1.3e-3 measured; it grows where customers are few)",
+        "no more than such a jump (7e-6 to 1.3e-3 measured; larger with few customers)",
     ),
     "optimum_never_spends_more_at_a_higher_price": exact(
         "rises of the optimum's spend as the price rises",
@@ -181,7 +181,7 @@ BLOCKING: dict[str, Odds] = {
     ),
     "expected_spend_is_within_the_budget": Odds(
         "served policy's spend over the limit, on customers it wasn't priced on; on test customers",
-        f"<= {policy.OVERSPEND}, or what shows that the limit is exceeded where that is more",
+        f"<= {policy.OVERSPEND}, or, if larger, what shows that the limit is exceeded",
         f"{SHOWN:g} x neighbours' differences (0.5 %); customers' bootstrap (4 %)",
         2 * chance_of_a_false_miss(),
         "shown: at most, for a policy that spends the whole limit",
@@ -198,9 +198,9 @@ BLOCKING: dict[str, Odds] = {
     ),
     "no_family_is_in_two_splits": exact("template families in two splits", "0", "split by family"),
     "every_served_message_passes": exact(
-        "of 2,000 served messages, refused by the shield or the second count",
+        "of 2,000 served messages, those refused by the shield or by the second count",
         "0",
-        "what the shield refuses is not sent; where the two differ, one of them is wrong",
+        "what the shield refuses is not sent; if the two differ, one of them is wrong",
     ),
     "no_word_of_a_model_that_failed_is_served": exact(
         "templates of a model that missed a gate", "0", "the bank is left empty"
@@ -214,7 +214,7 @@ BLOCKING: dict[str, Odds] = {
     "outcomes_have_their_schema": exact(
         "values outside the schema of decisions and outcomes",
         "0",
-        "made by code that is held to it; before the first decision the table is empty",
+        "written by code that checks it; before the first decision the table is empty",
     ),
     "every_customer_is_scored_once": exact("customers missing, or there twice", "0", "a count"),
     "figures_are_finite_and_in_range": exact(
@@ -227,7 +227,7 @@ BLOCKING: dict[str, Odds] = {
 
 COMPONENTS: dict[str, Odds] = {
     "training_improved_on_its_start": measured(
-        "captured uplift at a training's end less that at its first point, every run",
+        "captured uplift at the end of training less that at its start, every run",
         "> 0",
         0.0,
         None,
@@ -247,7 +247,7 @@ COMPONENTS: dict[str, Odds] = {
     "served_policy_is_the_best_measured": exact(
         "served policy's captured uplift less the best other's",
         f">= 0, or >= -{policy.NEAR_THE_BEST} where PPO is served",
-        "chosen by it",
+        "what is served is chosen by it",
     ),
     "sft_templates_pass_the_shield": measured(
         "raw SFT samples that pass the shield",
@@ -266,7 +266,7 @@ COMPONENTS: dict[str, Odds] = {
         sampling_error=0.004,  # of 1,800 pairs
     ),
     "reward_model_sees_every_flaw": measured(
-        "the same of the worst flaw",
+        "held-out pairs of the worst flaw ranked right",
         f">= {messages.WORST_FLAW_ACCURACY}",
         messages.WORST_FLAW_ACCURACY,
         None,
