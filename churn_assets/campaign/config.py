@@ -45,23 +45,23 @@ class CampaignConfig(BaseModel):
     """What a campaign may use, and how its list is written.
 
     Attributes:
-        days: of a plan.
-        budget: money for the whole plan, discounts and contacts, and for any so many days in a row:
-            what was handed over for the days before is taken off it. Without it the environment's
-            budget share of all customers' value for so many days.
-        month_budget: money for a calendar month, discounts and contacts, by plans and requests
-            together. With it the price of money follows what the ledger says was spent, and a plan
-            takes no more than is aimed at for its days, less what was handed over, and is left of
-            the month; `budget` limits it further. Without it each release keeps the price that it
-            was made with.
-        channels: name -> what it can do. All of them: a channel that isn't named isn't used. Each
-            needs `contacts_a_day`; unless it says otherwise, it costs 0, reaches everybody (1) and
-            is open from 8 to 22.
+        days: how many days a plan covers.
+        budget: money for a whole plan, discounts and contacts, and for any window of `days` days:
+            what was handed over for the days before is subtracted. Without it, the environment's
+            budget share of all customers' value for that time.
+        month_budget: money for a calendar month, discounts and contacts, of plans and requests
+            together. With it the price of money follows what the ledger says was spent. A plan then
+            uses no more than is aimed at for its days, less what was handed over, and no more than
+            is left of the month; `budget` limits it further. Without it each release keeps the
+            price that it was made with.
+        channels: name -> what it can do. List all of them: a channel that isn't named isn't used.
+            Each needs `contacts_a_day`; by default it costs 0, reaches everybody (1) and is open
+            from 8 to 22.
         rules: who may be contacted, where the customers' contract says nothing of it.
         people: a CSV or Parquet table with `customer_id` and any of `first_name`, `zone`,
             `language`, `opt_out`, `consent` (both of one channel, too: `consent_email`) and
             `complained_on`; predictions hold no such things.
-            What it says goes before what the customers' contract has of them.
+            It takes precedence over the table of the customers' contract.
         dialect: how the receiving system writes merge tags.
         name_tag: the merge field of the first name; empty: the dialect's usual one.
         max_age_hours: a plan older than this isn't handed over.

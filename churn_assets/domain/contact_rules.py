@@ -78,8 +78,8 @@ class ContactRules(BaseModel):
         blackout_dates: days without any contact, as 2026-12-25.
         cooldown_days: days without another contact after one.
         caps: the most contacts of a customer, by channel and period.
-        zones: the time zones that customers live in. Who has none is contacted only at hours that
-            are allowed in all of them; empty: the service's default zone.
+        zones: the time zones that customers live in. A customer without a zone is contacted only at
+            hours that are allowed in all of them; empty: the service's default zone.
         consent_needed: only who is known to have consented.
     """
 

@@ -26,13 +26,13 @@ class OutcomesConfig(BaseModel):
         plan_customers: the always-valid interval is tightest around so many customers.
         stop_when_it_hurts: throw the kill switch when contacting is shown to hurt, so that rules
             decide in place of the policy; it stops no contact, since they contact people, too.
-        learn_from: so many known outcomes, and customers contacted and left alone, before anything
-            is learnt from them; null: nothing ever is.
-        trees_from: so many known answers to offers before trees learn by whom they are accepted;
-            what they say is used where it is shown to tell answers better that they didn't learn
-            from. null: they never do.
-        retrain_outcomes: so many known outcomes beyond those that the release learnt from are a
-            reason to train again, which the sensor `retrain` heeds once it is switched on.
+        learn_from: how many known outcomes, customers contacted and customers left alone it takes
+            before anything is learnt from them; null: nothing ever is.
+        trees_from: how many known answers to offers it takes before trees learn who accepts; they
+            are used if they are shown to predict better answers that they didn't learn from. null:
+            there are never any trees.
+        retrain_outcomes: how many known outcomes beyond those that the release learnt from are a
+            reason to train again, for the sensor `retrain` once it is switched on.
         seed: of folds and resamples.
     """
 

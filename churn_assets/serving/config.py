@@ -41,8 +41,9 @@ class ApiConfig(BaseModel):
         max_body_bytes: largest body of a single-customer request.
         max_batch_body_bytes: largest body of `POST /predict/batch`.
         max_batch_size: customers in one batch request.
-        max_connections: connections that one process keeps; of those that wait for a request, the
-            longest waiting makes room for a new one; where none does, of those that read an answer.
+        max_connections: connections that one process keeps. For a new one beyond them, the one that
+            has waited longest for a request is closed, or, if none waits, for its answer to be
+            read.
         max_header_bytes: largest request line and headers together.
         header_seconds: a request's headers must be whole in this time, else 408.
         body_seconds: the body likewise; also how long a caller may take to read an answer.
