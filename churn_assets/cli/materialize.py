@@ -6,8 +6,8 @@ import fcntl
 import os
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -85,6 +85,7 @@ def only_run_of(job: str, home: Path) -> Iterator[None]:
         yield
 
 
+EVERYTHING = "everything"
 KEPT_LOGS = 20
 GATES = "docs/gates.md"
 SILENT_SECONDS = 30.0
@@ -137,7 +138,7 @@ class RunView:
                 say(f"  … {name} [dim]{seconds:.0f} s[/]  {text}")
         elif event.kind == "materialized":
             seconds = event.time - self.started[event.subject]
-            why = f"  unchanged: {text}" if text else ""
+            why = f"  {text}" if text else ""
             say(f"  [green]✓[/] {name} [dim]{seconds:.1f} s{why}[/]")
         elif event.kind == "succeeded":
             self.progress.advance(self.task)
@@ -193,7 +194,7 @@ def materialize(
             help="everything, predictors, decision, messages, score_customers, follow_release, "
             "measure_outcomes, plan_campaign or deliver_campaign"
         ),
-    ] = "everything",
+    ] = EVERYTHING,
 ) -> None:
     """Materialize the asset graph with Dagster and follow it here.
 
@@ -223,8 +224,13 @@ def _materialize(job: str, home: Path) -> None:
 def _follow(job: str, home: Path) -> None:
     """Run the job, show it, and exit with 1 where it doesn't succeed."""
     from churn_assets.definitions import load_job
+    from churn_assets.orchestration.ahead import leaves_a_core, made_ahead
     from churn_assets.orchestration.records import quick_records
     from churn_assets.orchestration.run_follower import run_job
+
+    settings = load_settings()
+    local = settings.compute.backend == "local" and settings.compute.local.ahead
+    beside = job == EVERYTHING and local and leaves_a_core(settings.messages.threads)
 
     columns = (
         TextColumn("{task.description}"),
@@ -236,10 +242,10 @@ def _follow(job: str, home: Path) -> None:
     with output_to(log) as console:
         # Not redirected by the display: what libraries print belongs to the log.
         progress = Progress(*columns, console=console, redirect_stdout=False, redirect_stderr=False)
-        with progress:
+        with progress, made_ahead() if beside else nullcontext() as ahead, quick_records(home):
             view = RunView(progress, steps=len(load_job(job).nodes))
-            with quick_records(home):
-                run = run_job(job, view, log)
+            told, tags = (view, {}) if ahead is None else (_both(view, ahead), ahead.tags)
+            run = run_job(job, told, log, tags=tags)
     passed, warned, failed = view.checks.values()
     seconds = time.monotonic() - began
     Console(stderr=True, soft_wrap=True).print(
@@ -254,6 +260,18 @@ def _follow(job: str, home: Path) -> None:
         typer.echo(f"what each check asks for: {GATES}", err=True)
     if not run.is_success:
         raise typer.Exit(1)
+
+
+def _both(
+    first: Callable[[RunEvent], None], second: Callable[[RunEvent], None]
+) -> Callable[[RunEvent], None]:
+    """Tells both of each event."""
+
+    def tell(event: RunEvent) -> None:
+        first(event)
+        second(event)
+
+    return tell
 
 
 def dev(port: Annotated[int, typer.Option(help="Port of the Dagster UI")] = 3000) -> None:

@@ -313,7 +313,9 @@ class BaseSettings(Frozen):
     """Stage `message_base_model`; the other stages load what it made."""
 
     threads: int = Field(
-        2, ge=0, description="torch threads of a stage; 0 = torch's own choice; 1 on a busy machine"
+        1,
+        ge=0,
+        description="torch threads of a stage; 0 = torch's own choice; more for a large base",
     )
     base: BaseModelConfig = BaseModelConfig()
 

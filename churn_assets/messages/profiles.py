@@ -39,6 +39,7 @@ def _pretrained() -> MessagesConfig:
     """Few texts and steps, since it knows the language; its texts are longer: prompts are in plain
     words, and its tokens don't reach across this corpus's phrases."""
     return MessagesConfig(
+        threads=2,
         corpus=CorpusConfig(
             messages=1_100,
             pairs=1_600,

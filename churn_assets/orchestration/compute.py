@@ -8,14 +8,17 @@ No postponed annotations here: Dagster reads the types of a resource's fields.
 
 import base64
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path, PurePath
 from typing import Any, Protocol
 
 import dagster as dg
 from pydantic import BaseModel
 
+from churn_assets.orchestration.ahead import MADE_AHEAD, Shared
 from churn_assets.orchestration.config import ComputeConfig
 from churn_assets.orchestration.local_backend import LocalBackend
+from churn_assets.orchestration.pipes import stop_if_canceled
 from churn_assets.orchestration.resources import StoreResource
 from churn_assets.stages.child_process import StageError
 from churn_assets.stages.registry import STAGES, Declaration
@@ -23,6 +26,9 @@ from churn_assets.stages.runner import made_before, make_once, run_stage, with_s
 from churn_assets.stages.sources import code_version
 from churn_assets.stages.spec import StageReport, StageSpec, narrowed
 from churn_assets.storage.protocol import Artifact, ArtifactStore
+
+PRIORITY = "dagster/priority"
+"""The tag by which Dagster chooses among steps that could be next: the highest, 0 without it."""
 
 RETRY = dg.RetryPolicy(max_retries=1, delay=10)
 """Once more if it failed, as it does where Modal pre-empts it. Modal's own second start ends at
@@ -35,10 +41,15 @@ def stage_options(name: str) -> dict[str, Any]:
     The code version is the stage's own sources', so that the UI shows what a changed line makes
     stale. A program of its own is tried twice; those that need a GPU in production run one at a
     time (the instance sets the limit of the pool `gpu`). A resumable stage goes on from its last
-    checkpoint, the others begin anew.
+    checkpoint, the others begin anew. Where several steps could be next, data sets and checks come
+    before messages, and messages before what can be made ahead meanwhile.
     """
-    options: dict[str, Any] = {"code_version": code_version(STAGES[name].function)}
-    match STAGES[name].machine:
+    declared = STAGES[name]
+    options: dict[str, Any] = {
+        "code_version": code_version(declared.function),
+        "op_tags": {PRIORITY: "-2" if declared.area in MADE_AHEAD else "-1"},
+    }
+    match declared.machine:
         case "here":
             return options
         case "cpu":
@@ -47,6 +58,7 @@ def stage_options(name: str) -> dict[str, Any]:
             return options | {"retry_policy": RETRY, "pool": "gpu"}
 
 
+AHEAD = "made by a second process while the run was at other steps"
 UNCHANGED = "made before from the same inputs, settings and code"
 
 
@@ -107,7 +119,7 @@ class Compute(dg.ConfigurableResource):
             reuse=ComputeConfig.model_validate(self.config).reuse,
         )
         try:
-            report = self._report(context, declared, spec, store)
+            report, ahead = self._report(context, declared, spec, store)
         except StageError as failure:
             raise dg.Failure(
                 description=f"{stage} {failure.message}",
@@ -119,6 +131,7 @@ class Compute(dg.ConfigurableResource):
             metadata={
                 "sha256": report.artifact.sha256,
                 **({"seconds": report.seconds} if report.seconds else {"unchanged": UNCHANGED}),
+                **({"ahead": AHEAD} if ahead else {}),
                 **scalar_metadata(report.metrics),
                 **plot_metadata(store.read(report.artifact, "plots/*.png")),
             },
@@ -156,6 +169,26 @@ class Compute(dg.ConfigurableResource):
         return artifact, {} if new else {"unchanged": UNCHANGED}
 
     def _report(
+        self,
+        context: dg.AssetExecutionContext,
+        declared: Declaration,
+        spec: StageSpec,
+        store: ArtifactStore,
+    ) -> tuple[StageReport, bool]:
+        """What was made before, ahead of this run, or else now; and whether it was made ahead."""
+        if (shared := Shared.of(context.run.tags)) is None:
+            return self._made(context, declared, spec, store), False
+        if shared.is_busy(spec.stage):
+            context.log.info("is being made ahead of the run, which waits for it")
+        with shared.turn(spec.stage, while_waiting=partial(stop_if_canceled, context)):
+            if known := shared.made(spec):
+                return known, True
+            report = self._made(context, declared, spec, store)
+            if report.seconds is not None:
+                shared.leave(spec, report)
+            return report, False
+
+    def _made(
         self,
         context: dg.AssetExecutionContext,
         declared: Declaration,

@@ -28,6 +28,8 @@ class LocalConfig(BaseModel):
         log_lines: last lines of a stage's output that reach the event log.
         grace_seconds: time between asking a cancelled stage to stop and killing it.
         threads: threads that a stage's numerical libraries may use; 0 leaves it to them.
+        ahead: `churn materialize` makes predictors and policy in a second process while it makes
+            the messages, where that leaves a core for it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -35,6 +37,7 @@ class LocalConfig(BaseModel):
     log_lines: int = Field(default=40, ge=1, le=1_000)
     grace_seconds: float = Field(default=1.0, ge=0.0, le=60.0)
     threads: int = Field(default=0, ge=0, le=256)
+    ahead: bool = True
 
 
 class Machine(BaseModel):

@@ -17,6 +17,8 @@ from churn_assets.orchestration.executor import was_stopped
 
 DEFINITIONS = "churn_assets.definitions"
 """The module that a fresh worker process imports to find the job again."""
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+"""The run configuration that keeps Dagster's own lines out of the log."""
 OF_PIPES = "[pipes]"
 """How Dagster begins what it says of a child process that was stopped; we say that ourselves."""
 
@@ -47,7 +49,7 @@ class RunEvent:
         kind: what happened.
         subject: the step, or `asset: check` for a check.
         text: the last line of a log message, a check's description and figures, an error's root
-            cause, or why an asset is unchanged.
+            cause, or why an asset took no time: it is unchanged, or was made ahead.
         time: seconds since the epoch.
     """
 
@@ -58,7 +60,12 @@ class RunEvent:
 
 
 def run_job(
-    name: str, on_event: Callable[[RunEvent], None], log: Path, poll_seconds: float = 1.0
+    name: str,
+    on_event: Callable[[RunEvent], None],
+    log: Path,
+    *,
+    tags: Mapping[str, str] | None = None,
+    poll_seconds: float = 1.0,
 ) -> dg.DagsterRun:
     """Run a job with its own executor on the instance of DAGSTER_HOME and report every event.
 
@@ -73,12 +80,12 @@ def run_job(
     job = dg.build_reconstructable_job(
         DEFINITIONS, "load_job", reconstructable_kwargs={"name": name}
     )
-    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     with dg.DagsterInstance.get() as instance, ThreadPoolExecutor(max_workers=1) as pool:
         done = threading.Event()
         following = pool.submit(_follow, instance, ticket, done, on_event, poll_seconds)
         try:
-            dg.execute_job(job, instance, run_config=quiet, tags={**ticket, LOG_TAG: str(log)})
+            told = {**ticket, LOG_TAG: str(log), **(tags or {})}
+            dg.execute_job(job, instance, run_config=QUIET, tags=told)
         finally:
             done.set()
         following.result()
@@ -113,8 +120,10 @@ def to_run_event(entry: dg.EventLogEntry) -> RunEvent | None:
         shown = step and lines and not lines[0].startswith(OF_PIPES)
         return RunEvent("log", step, lines[-1], entry.timestamp) if shown else None
     if event.event_type_value == "ASSET_MATERIALIZATION":
-        unchanged = event.step_materialization_data.materialization.metadata.get("unchanged")
-        text = str(unchanged.value) if unchanged else ""
+        said = event.step_materialization_data.materialization.metadata
+        text = f"unchanged: {said['unchanged'].value}" if "unchanged" in said else ""
+        if "ahead" in said:
+            text = f"made ahead, in {said['seconds'].value:.1f} s"
         return RunEvent("materialized", step, text, entry.timestamp)
     if event.is_step_start:
         return RunEvent("started", step, "", entry.timestamp)

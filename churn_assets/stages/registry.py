@@ -36,6 +36,11 @@ class Declaration:
     machine: Machine
     resumable: bool = False
 
+    @property
+    def area(self) -> str:
+        """The room of the product that the stage is of, such as `decision`."""
+        return self.function.split(".")[1]
+
     def settings_type(self) -> type[BaseModel]:
         """The pydantic model of the stage's settings; importing it is cheap."""
         found: type[BaseModel] = _named(self.settings)
