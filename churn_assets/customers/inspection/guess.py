@@ -234,7 +234,10 @@ class Guess:
             found["tables.history.format"] = asked
         if self.unknown:
             said = "; ".join(f"{', '.join(w)} in {name}" for name, w in self.unknown.items())
-            found["tables.history.missing"] = f"do these words mean that nobody knows? {said}"
+            found["tables.history.missing"] = (
+                f"do these words mean that nobody knows? {said} (they are then missing in every "
+                "column, and no permission where a consent has them)"
+            )
         if not (self.label or self.end):
             found["identity.churned"] = "no column of two values is called churn or the like"
         elif self.label and self.label.distinct > 2:
