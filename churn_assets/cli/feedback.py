@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,12 +40,12 @@ def feedback(
     from churn_assets.datasets.errors import DataError
     from churn_assets.predictors.training.campaign_log import write_log
     from churn_assets.release.offers import offers_in_service
-    from churn_assets.serving.feedback import open_feedback_log
+    from churn_assets.serving.feedback import open_feedback_log, read_events
 
     store, settings = open_registry().store, load_settings()
     customers = _customers(store)
     with contextlib.closing(open_feedback_log(store, settings.home)) as log:
-        events = [json.loads(event) for event in log.events()]
+        events = read_events(log)
     found = campaign_rows(
         events,
         customers,

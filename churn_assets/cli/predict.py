@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
@@ -134,7 +134,7 @@ def decide(
         refused = [(row, row.problem) for row in part if row.problem]
         for row, result in zip(readable, results, strict=True):
             if result["answer"] is None:
-                refused.append((row, reason(result["errors"])))
+                refused.append((row, reason(result["errors"], customers.names)))
             else:
                 named = {"row": row.number, "customer_id": row.customer["customer_id"]}
                 answers.append(named | result["answer"])
@@ -149,12 +149,18 @@ def forbidden(rows: Iterable[Row]) -> dict[str, str]:
     return {customer_id: rule for customer_id, rule in named if isinstance(customer_id, str)}
 
 
-def reason(errors: list[dict[str, Any]]) -> str:
-    """The API's errors about one customer in a line, without what the customer's row says."""
-    return "; ".join(
-        ": ".join([*(str(part) for part in error["loc"][-1:] if part != "body"), error["msg"]])
-        for error in errors
-    )
+def reason(errors: list[dict[str, Any]], names: Mapping[str, str]) -> str:
+    """The API's errors about one customer in a line, without what the customer's row says.
+
+    Args:
+        names: field -> what the file calls it.
+    """
+    return "; ".join(": ".join([*_named(error["loc"], names), error["msg"]]) for error in errors)
+
+
+def _named(loc: list[str | int], names: Mapping[str, str]) -> list[str]:
+    """The field that an error is about, as the file calls it; of the customer as a whole none."""
+    return [names.get(p, p) for p in loc[-1:] if isinstance(p, str) and p != "body"]
 
 
 class Refusals:

@@ -1,4 +1,5 @@
-"""What the headings of tables say, in English, German, French and Spanish.
+"""What the headings of tables say, in English, German, French, Spanish, Dutch, Italian and
+Portuguese.
 
 A table that nobody has described yet is read by them: each guess is shown to a person, who decides.
 """
@@ -24,8 +25,16 @@ _SAID: dict[Meaning, tuple[str, ...]] = {
         r"gekue?ndigt|kue?ndigung|abgewandert|abwanderung|ausgetreten|storniert",
         r"resilie|resiliation|parti|attrition",
         r"baja|cancelad[oa]|cancelacion|abandon(o|ado)|fuga",
+        r"opgezegd|opzegging|vertrokken|beeindigd|geannuleerd|uitgeschreven|klantverloop",
+        r"disdett[oa]|cessat[oa]|recesso|disattivat[oa]|abbandonat[oa]|abbandono",
+        r"cancelou|cancelamento|rescindid[oa]|rescisao|desligad[oa]|evasao|saiu",
     ),
-    "status": (r"status|churn\w*|state", r"\w*status|zustand", r"statut|etat", r"estado"),
+    "status": (
+        r"status|churn\w*|state", r"\w*status|zustand", r"statut|etat", r"estado",
+        r"toestand",
+        r"stato",
+        r"situacao",
+    ),
     # What they pay, and for how long.
     "value": (
         r"monthly (charges?|fee|bill|revenue|amount)|mrr|price|arpu|revenue|charges?",
@@ -34,24 +43,50 @@ _SAID: dict[Meaning, tuple[str, ...]] = {
         r"prix( mensuel)?|(tarif|abonnement|montant|revenu) mensuel|facture mensuelle|mensualite"
         r"|cotisation( mensuelle)?|prelevement( mensuel)?|redevance( mensuelle)?|forfait mensuel",
         r"(cuota|precio|importe|tarifa|cargo|factura|ingreso)( mensual)?|mensualidad",
+        r"maand\w*(prijs|bedrag|tarief|kosten|bijdrage|lasten|omzet|premie)|maandelijkse kosten"
+        r"|(maandelijkse? )?(prijs|bedrag|bijdrage|omzet|premie)|contributie"
+        r"|abonnements(prijs|geld|kosten)",
+        r"(canone|prezzo|importo|tariffa|rata)( mensile)?|mensilita|abbonamento mensile"
+        r"|(quota|costo|spesa|addebito|fattura|ricavo|bolletta) mensile|quota associativa",
+        r"mensalidade|(preco|valor|fatura|prestacao|receita)( mensal)?"
+        r"|(quota|custo|montante|encargo|assinatura) mensal",
     ),
-    "monthly": (r"month\w*|mrr|arpu", r"monat\w*", r"mensu\w*", r"mensu\w*"),
+    "monthly": (
+        r"month\w*|mrr|arpu", r"monat\w*", r"mensu\w*", r"mensu\w*",
+        r"maand\w*",
+        r"mensil\w*",
+        r"mensal\w*",
+    ),
     "money": (
         r"(price|fee|charge|bill|revenue|amount|cost|rate|paid|payment|premium|arr)(s|ed)?",
         r"\w*(preis|gebue?hr|beitrag|betrag|umsatz|kosten|zahlung|entgelt)",
         r"prix|montant|facture|paiement|revenu|cotisation|frais|cout|mensualite|prelevement",
         r"precio|importe|cuota|factura|pago|ingresos?|cost[eo]|tarifa|cargo|mensualidad",
+        r"\w*(prijs|bedrag|tarief|betaling|bijdrage|omzet|premie)|contributie",
+        r"prezzo|importo|canone|fattura|pagamento|ricav[oi]|cost[oi]|tariffa|addebito|rata|spesa"
+        r"|quota (mensile|annuale|associativa)",
+        r"preco|valor|montante|fatura|pagamento|receita|custos?|mensalidade|anuidade|prestacao"
+        r"|quota (mensal|anual)",
     ),
-    "months": (r"\w*months?", r"\w*monate?n?", r"mois", r"mes(es)?"),
+    "months": (
+        r"\w*months?", r"\w*monate?n?", r"mois", r"mes(es)?",
+        r"\w*maand(en)?",
+        r"mes[ei]",
+    ),
     "half_year": (
-        r"half ?year(ly)?|semi ?annual(ly)?", r"halbjae?hr\w*", r"semestr\w*", r"semestr\w*"
+        r"half ?year(ly)?|semi ?annual(ly)?", r"halbjae?hr\w*", r"semestr\w*", r"semestr\w*",
+        r"half ?jaar\w*",
     ),
     "year": (
         r"years?|yearly|annual(ly)?|arr|12 ?m(onths)?",
         r"jae?hr\w*", r"annuel(le)?|annee", r"anual(es)?|ano",
+        r"jaar\w*",
+        r"ann[oi]|annual[ei]|annu[ao]",
+        r"anos?|anuais|anuidade",
     ),
     "quarter": (
-        r"quarter(ly)?|3 ?m(onths)?", r"quartal\w*|vierteljae?hr\w*", r"trimestr\w*", r"trimestr\w*"
+        r"quarter(ly)?|3 ?m(onths)?", r"quartal\w*|vierteljae?hr\w*", r"trimestr\w*",
+        r"kwarta\w*|driemaandelijks\w*",
     ),
     "tenure": (
         r"tenure( in)?( months)?|months (as|with|since)|subscription length|account length"
@@ -60,6 +95,12 @@ _SAID: dict[Meaning, tuple[str, ...]] = {
         r"|^monate$",
         r"anciennete( en)?( mois)?|mois (d anciennete|depuis)|^mois$",
         r"antiguedad( en)?( meses)?|meses (de antiguedad|como cliente|desde)|^meses$",
+        r"(contract|klant|abonnements|lidmaatschaps)duur|duur in maanden"
+        r"|maanden (als )?(klant|lid|actief|sinds)|^maanden$",
+        r"anzianita( in)?( mesi)?|mesi (di anzianita|come cliente|dal?)|^mesi$"
+        r"|durata (del )?(rapporto|contratto)",
+        r"antiguidade( em)?( meses)?|meses (de (antiguidade|casa|contrato)|como cliente)"
+        r"|tempo de (casa|contrato|cliente)",
     ),
     "since": (
         r"since|start( date)?|joined|join date|signup|signed up|created|registration",
@@ -67,6 +108,10 @@ _SAID: dict[Meaning, tuple[str, ...]] = {
         r"|registrier\w*|(vertrags)?abschluss(datum)?",
         r"depuis|debut|inscription|souscription|adhesion|cree le|date (de )?(debut|creation)",
         r"desde|inicio|alta|registro|inscripcion|fecha (de )?(inicio|alta|registro)",
+        r"sinds|\w*begin(datum)?|ingangsdatum|inschrij(f|v)\w*|ingeschreven|aanmeld\w*|aangemaakt"
+        r"|registratie\w*|afgesloten op",
+        r"dal|inizio|attivazione|iscrizione|iscritt[oa]|registrazione|adesione|sottoscrizione",
+        r"adesao|inscricao|cadastro|ativacao|contratacao|subscricao",
     ),
     "end": (
         r"end( date)?|churn date|cancel\w*( date)?|terminat\w*( date)?|left (at|on)",
@@ -74,6 +119,10 @@ _SAID: dict[Meaning, tuple[str, ...]] = {
         r"|storn(o|ier)(?!ogrund|grund)\w*",
         r"fin|resiliation|depart|cloture|resilie le|date (de )?(fin|depart|cloture)",
         r"fin|baja|cancelacion|fecha (de )?(fin|baja|cancelacion)",
+        r"\w*eind(e|datum)|opzegging(?!sreden|stermijn)\w*|opzegdatum|opgezegd (op|per)"
+        r"|beeindig(d|ing)\b|vertrek(datum)?|uitschrijfdatum|uitschrijving|annulering",
+        r"fine|cessazione|disdetta|recesso|disattivazione|uscita|chiusura",
+        r"fim|termino|cancelamento|rescisao|desligamento|saida|encerramento|desativacao",
     ),
     "snapshot": (
         r"snapshot\w*|as of|report(ed|ing)?|observ\w*|extract(ed)?|seen|period|^(date|day|month)$",
@@ -81,6 +130,9 @@ _SAID: dict[Meaning, tuple[str, ...]] = {
         r"date (de |du |d )?(situation|extraction|arrete|releve)|extraction|releve|periode"
         r"|^(date|jour|mois)$",
         r"corte|extraccion|periodo|^(fecha|dia|mes)$",
+        r"peil(datum|maand|dag)|rapportage\w*|meetdatum|^(dag|maand)$",
+        r"riferimento|estrazione|rilevazione|osservazione|^(data|giorno|mese)$",
+        r"data (de |da )?(referencia|base)|extracao",
     ),
     # Who they are.
     "id": (
@@ -88,29 +140,57 @@ _SAID: dict[Meaning, tuple[str, ...]] = {
         r"(kunden|konto|vertrags|mitglieds)?(nummer|nr|kennung)|\w+id",
         r"identifiant|numero|matricule|reference",
         r"identificador|numero|codigo|referencia",
+        r"(klant(en)?|relatie|lid(maatschaps)?|rekening|debiteur|polis|abonnee)(nummer|nr|code)",
+        r"codice|identificativo|matricola|riferimento",
+        r"matricula",
     ),
-    "first_name": (r"(first|given) name|name", r"vorname|rufname", r"prenom", r"nombre"),
+    "first_name": (
+        r"(first|given) name|name", r"vorname|rufname", r"prenom", r"nombre",
+        r"voornaam|roepnaam",
+        r"nome",
+        r"(primeiro )?nome",
+    ),
     "family_name": (
         r"(last|family) name|surname", r"nachname|familienname",
         r"nom( de famille)?", r"apellidos?",
+        r"achternaam|familienaam",
+        r"cognome",
+        r"apelido|sobrenome",
     ),
     "unfair": (
         r"gender|sex|race|ethnicity|religion|nationality|birth\w*|marital",
         r"geschlecht|anrede|geburts\w*|konfession|nationalita\w*|staatsange\w*|familienstand",
         r"sexe|genre|civilite|naissance|nationalite|situation (familiale|matrimoniale)",
         r"sexo|genero|nacimiento|nacionalidad|estado civil",
+        r"geslacht|aanhef|geboorte\w*|nationaliteit|burgerlijke staat|godsdienst",
+        r"sesso|genere|nascita|nazionalita|cittadinanza|stato civile|religione",
+        r"nascimento|nacionalidade|religiao|raca|etnia",
     ),
-    "zone": (r"time ?zone|tz", r"zeitzone", r"fuseau( horaire)?", r"(zona|huso) horari[ao]"),
-    "language": (r"language|locale", r"\w*sprache", r"langue", r"idioma"),
+    "zone": (
+        r"time ?zone|tz", r"zeitzone", r"fuseau( horaire)?", r"(zona|huso) horari[ao]",
+        r"tijdzone",
+        r"fuso( orario)?",
+        r"fuso( horario)?",
+    ),
+    "language": (
+        r"language|locale", r"\w*sprache", r"langue", r"idioma",
+        r"(voorkeurs|spreek|moeder|klant)?taal",
+        r"lingua",
+    ),
     # What a number is.
     "code": (
         r"(code|zip|post ?code)$", r"(plz|postleitzahl|\w+code)$", r"code postal$",
         r"codigo( postal)?$",
+        r"codice( postale)?$|^cap$",
+        r"cep$",
     ),
     "ranked": (
         r"(group|band|class|grade|tier|level|rating|bracket|segment)$",
         r"\w*(gruppe|klasse|stufe)$", r"(groupe|classe|niveau|tranche)$",
         r"(grupo|clase|nivel|tramo)$",
+        r"\w*(groep|niveau)$",
+        r"(gruppo|classe|livello|fascia)( di \w+)?$",
+        r"(faixa|escalao|nivel|classe)( de \w+| etari[ao])?$",
     ),
     # Who may be contacted, and how.
     "opt_out": (
@@ -120,25 +200,45 @@ _SAID: dict[Meaning, tuple[str, ...]] = {
         r"|abgemeldet|keine? (werbung|post|anrufe?|e ?mails?|sms|newsletter)|robinson\w*",
         r"opposition|desinscrit|ne pas (contacter|appeler|demarcher)|bloctel",
         r"no (contactar|llamar|enviar|molestar)|robinson|oposicion",
+        r"afgemeld|\w*(reclame|contact|mailing|nieuwsbrief|marketing)(stop|blokkade|verbod)"
+        r"|niet (bellen|mailen|benaderen|contacteren)|bel me niet\w*|recht van verzet"
+        r"|geen (reclame|post|telefoon\w*|e ?mails?|sms|nieuwsbrie(f|ven)|marketing)",
+        r"non (contattare|chiamare|telefonare|inviare|disturbare)|opposizion[ei]"
+        r"|disiscritt[oa]|revoca( del)? consenso",
+        r"nao (contactar|contatar|ligar|enviar|perturb\w*|incomodar)|oposicao|descadastr\w*",
     ),
     "consent": (
         r"consent(s|ed)?|opt(ed)? ?ins?|gdpr|permission",
         r"\w*einwilligung|\w*zustimmung|einversta\w*|dsgvo|\w*erlaubnis",
         r"consentement|accord|rgpd|autorisation|accepte \w+|(souhaite|veut) (recevoir|etre) \w+",
         r"consentimiento|autorizacion|rgpd|permiso|acepta \w+",
+        r"\w*toestemming|\w*akkoord|instemming|wil \w+ ontvangen|accepteert \w+",
+        r"consens[oi]|autorizzazione|acconsente|accetta \w+|(desidera|vuole) ricevere \w+",
+        r"consentimento|autorizacao|autoriza \w+|aceita \w+|lgpd|permissao"
+        r"|(deseja|quer) receber \w+",
     ),
     "letter": (
         r"(direct|postal|post) ?mails?|letters?|post(al)?",
-        r"briefe?|brief\w+|post\w*", r"courriers?|lettres?", r"cartas?|correo postal",
+        r"briefe?|brief\w+|post\w*(?! elettronica)",
+        r"courriers?|lettres?", r"cartas?|correo postal",
+        r"brieven",
+        r"letter[ae]|posta(?! elettronica)( cartacea| ordinaria)?",
+        r"correio(?! elec?tronico)( postal)?",
     ),
     "email": (
         r"e ?mails?|mails?|mailings?|newsletter", r"e ?mail\w*|newsletter\w*",
         r"courriels?", r"correo( electronico)?",
+        r"nieuwsbrie(f|ven)",
+        r"posta elettronica",
+        r"correio elec?tronico",
     ),
     "sms": (r"sms|text( message)?s?", r"sms\w*"),
     "call": (
         r"calls?|calling|phone|telephone|tel", r"anrufe?|telefon\w*",
         r"appels?|telephonique", r"llamadas?|telefono",
+        r"telefoon\w*|bellen|gebeld",
+        r"chiamat[ae]",
+        r"chamadas?|ligac(ao|oes)",
     ),
     "push": (r"push",),
     "whatsapp": (r"whats ?app",),
@@ -155,6 +255,16 @@ _SAID: dict[Meaning, tuple[str, ...]] = {
         r"|date (de )?(depart|fin|cloture)|statut (client|compte|abonnement|contrat)",
         r"baja|abandon\w*|(motivo|fecha) (de )?(baja|salida|fin)"
         r"|estado (del )?(cliente|cuenta|suscripcion|contrato)",
+        r"opzeg(?!termijn)\w*|opgezegd|beeindig\w*|uitschrij(f|v)\w*|vertrek\w*|vertrokken"
+        r"|annulering\w*|einddatum|terugwin\w*"
+        r"|(klant|contract|account|abonnements|lidmaatschaps)status",
+        r"(?<!preavviso )(?<!preavviso di )disdett\w*|recesso|cessa(zione|t[oa])|disattiva\w*"
+        r"|motivo (di |del |della )?(uscita|abbandono|chiusura|fine)"
+        r"|data (di )?(uscita|chiusura|fine)|riconquist\w*"
+        r"|stato (del |dell )?(cliente|contratto|abbonamento|conto)",
+        r"rescis\w*|desligament\w*|encerrament\w*|reconquist\w*"
+        r"|(motivo|data) (de |da |do )?(saida|fim|termino)"
+        r"|(estado|situacao|status) (do |da )?(cliente|conta|contrato|assinatura)",
     ),
 }  # fmt: skip
 """Meaning -> what says it, a pattern a language: whole words of a `folded` heading."""
@@ -164,10 +274,20 @@ LEFT = frozenset({
     "gekundigt", "gekuendigt", "abgewandert", "ausgetreten", "storniert", "ehemalig",
     "resilie", "resiliee", "parti", "partie", "ancien client",
     "baja", "de baja", "cancelado", "cancelada", "abandono",
+    "opgezegd", "vertrokken", "beeindigd", "geannuleerd", "uitgeschreven", "ex-klant", "oud-klant",
+    "disdetto", "disdetta", "cessato", "cessata", "disattivato", "disattivata", "abbandonato",
+    "ex cliente", "ex-cliente", "rescindido", "rescindida", "desligado", "desligada", "encerrado",
+    "encerrada", "saiu",
 })  # fmt: skip
 """Cells, `folded`, of customers who left."""
-YES = frozenset({"yes", "y", "true", "t", "1", "ja", "j", "oui", "o", "si", "s"})
-NO = frozenset({"no", "n", "false", "f", "0", "nein", "non"})
+YES = frozenset({
+    "yes", "y", "true", "t", "1", "ja", "j", "oui", "o", "si", "s", "sim",
+    "wahr", "vrai", "verdadero", "waar", "vero", "verdadeiro",  # as spreadsheets export them
+})  # fmt: skip
+NO = frozenset({
+    "no", "n", "false", "f", "0", "nein", "non", "nee", "nao",
+    "falsch", "faux", "falso", "onwaar",
+})  # fmt: skip
 """Cells, `folded`, that mean yes and no."""
 
 

@@ -256,11 +256,15 @@ class CustomerSchema(BaseModel):
             told[TENURE] = evaluate(self.tenure, numbers.__getitem__)
         for name, value in told.items():
             if value is None or not 0 <= value < float("inf"):
-                how = self.monthly if name == MONTHLY else self.tenure
-                raise ValueError(f"{name.replace('_', ' ')} ({how}) is unknown or negative")
+                raise ValueError(f"{self.told_by(name)} is unknown or negative")
         if TENURE in told:
             told[TENURE] = int(told[TENURE] or 0)
         return {**row, **told}
+
+    def told_by(self, name: str) -> str:
+        """`tenure` or `monthly_charges` for people: with the columns that tell it."""
+        how = self.monthly if name == MONTHLY else (self.tenure or self.since)
+        return name.replace("_", " ") + (f" ({how})" if how else "")
 
     @property
     def knows_contracts(self) -> bool:

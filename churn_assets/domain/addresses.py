@@ -11,6 +11,8 @@ from urllib.parse import SplitResult, urlsplit
 
 EVERYBODY = "*"
 ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#\s]+")
+UNWRITTEN = {"http": ":80", "https": ":443"}
+"""The usual ports, which no browser writes into an origin."""
 HOST = re.compile(r"[\w.:%-]+")
 
 
@@ -26,6 +28,17 @@ def browser_origin(text: str) -> str:
     """The origin itself; raises ValueError where no browser ever sends it: one has no path."""
     if text not in (EVERYBODY, "null") and not ORIGIN.fullmatch(text):
         raise ValueError("write origins without a path or a slash at the end, as in https://host")
+    if "*" in text and text != EVERYBODY:
+        raise ValueError(
+            "write each origin by itself, as in https://a.example,https://b.example: a star within "
+            "an origin matches none, only * by itself matches all"
+        )
+    port = UNWRITTEN.get(text.partition("://")[0])
+    if text != text.lower() or "@" in text or (port and text.endswith(port)):
+        raise ValueError(
+            "write origins as browsers send them, in lower case and without a user or the usual "
+            "port, as in https://host"
+        )
     return text
 
 

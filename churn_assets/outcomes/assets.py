@@ -1,7 +1,6 @@
 """Outcomes as assets: decisions with what happened after them, and what contacting brought."""
 
 import base64
-import json
 from collections.abc import Mapping
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -44,7 +43,7 @@ from churn_assets.release.offers import offers_by_release
 from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.release.switches import budget_price, experiment
 from churn_assets.serving.decision_log import parts
-from churn_assets.serving.feedback import open_feedback_log
+from churn_assets.serving.feedback import open_feedback_log, read_events
 from churn_assets.storage.current import asset_pointer, current_artifact, read_report
 from churn_assets.storage.protocol import Artifact, ArtifactStore
 from churn_assets.storage.scratch import scratch_folder
@@ -67,7 +66,7 @@ def campaign_outcomes(
         if day < now.date():
             parts.compact(artifacts, day)
     with closing(open_feedback_log(artifacts, home)) as log:
-        events = [json.loads(event) for event in log.events()]
+        events = read_events(log)
     decisions = parts.read(artifacts).to_pandas()
     offers = offers_by_release(artifacts)
     joined = join(decisions, events, outcomes_config, now, offers)

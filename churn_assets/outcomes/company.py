@@ -28,7 +28,7 @@ from churn_assets.release.switches import kill_switch
 from churn_assets.serving.decision_log import parts
 from churn_assets.serving.decision_log.writer import DecisionWriter
 from churn_assets.serving.engine import RetentionEngine
-from churn_assets.serving.feedback import FeedbackLog
+from churn_assets.serving.feedback import FeedbackLog, read_events
 from churn_assets.serving.schemas import CustomerRequest
 from churn_assets.storage.protocol import ArtifactStore
 
@@ -98,7 +98,7 @@ def run(
 
 def read_report(company: Company, now: datetime) -> dict[str, Any]:
     """The lift report of all outcomes known at a time."""
-    events = [json.loads(event) for event in company.feedback.events()]
+    events = read_events(company.feedback)
     table = join(parts.read(company.store).to_pandas(), events, company.config, now).table
     customers = Customers.of(customers_of(without_ids(table)))
     return lift_report(customers, company.config)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from pydantic import TypeAdapter
+
 from churn_assets.customers.schema import FILE, CustomerSchema
 from churn_assets.domain.offers import Offers, percent_of
 from churn_assets.release.noted_offers import note_offers, noted_offers
 from churn_assets.release.registry import ReleaseRegistry
+from churn_assets.storage.current import parse_json
 from churn_assets.storage.protocol import ArtifactStore
+
+ANEW = "build the release anew with `churn materialize`"
+_SCHEMA = TypeAdapter(CustomerSchema)
 
 
 def offers_by_release(store: ArtifactStore) -> dict[str, Offers]:
@@ -39,7 +45,11 @@ def customers_in_service(store: ArtifactStore) -> CustomerSchema | None:
 
     Raises:
         ReleaseError: releases have served, but none of them can be used any more.
+        DamagedArtifactError: its contract is none, as another version of the product reads it.
     """
     serving = ReleaseRegistry(store).serving()
-    contract = store.read(serving.artifact, FILE).get(FILE) if serving else None
-    return None if contract is None else CustomerSchema.model_validate_json(contract)
+    if serving is None:
+        return None
+    contract = store.read(serving.artifact, FILE).get(FILE)
+    where = f"{FILE} of release {serving.release_id}"
+    return None if contract is None else parse_json(_SCHEMA, where, contract, ANEW)

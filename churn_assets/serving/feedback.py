@@ -18,7 +18,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from churn_assets.storage.protocol import ArtifactStore, PointerMovedError
+from pydantic import TypeAdapter
+
+from churn_assets.storage.current import parse_json
+from churn_assets.storage.protocol import (
+    ArtifactStore,
+    DamagedArtifactError,
+    PointerMovedError,
+)
 
 STORED, DUPLICATE, CONFLICT = "stored", "duplicate", "conflict"
 FILE = "feedback.sqlite3"
@@ -32,6 +39,10 @@ PART = 2_000  # events compared together
 
 Known = Callable[[Sequence[str]], Collection[str]]
 """Which of these ids of events somebody has."""
+_EVENT = TypeAdapter(dict[str, Any])
+_NEEDED = ("customer_id", "kind", "occurred_at")
+_TODO = "restore it, or move it away"
+_OF_CUSTOMER = "CASE WHEN json_valid(content) THEN json_extract(content, '$.customer_id') END"
 
 
 class FeedbackLog(Protocol):
@@ -64,7 +75,11 @@ class FeedbackLog(Protocol):
         ...
 
     def erase(self, customer_id: str) -> int:
-        """Remove every event of a customer; returns how many there were."""
+        """Remove every event of a customer; returns how many there were.
+
+        Raises:
+            DamagedArtifactError: of some events nobody knows whose they are; all others are done.
+        """
         ...
 
     def close(self) -> None:
@@ -136,14 +151,20 @@ class SqliteFeedbackLog:
         with self._connected() as db:
             db.execute("PRAGMA secure_delete=ON")  # the file holds nothing of it any more
             deleted = db.execute(
-                "DELETE FROM feedback WHERE json_extract(content, '$.customer_id') = ?",
+                f"DELETE FROM feedback WHERE {_OF_CUSTOMER} = ?",  # noqa: S608 (our own words)
                 (customer_id,),
             ).rowcount
+            torn = db.execute(
+                f"SELECT event_id, content FROM feedback WHERE {_OF_CUSTOMER} IS NULL"  # noqa: S608
+            ).fetchall()
             for _ in range(ATTEMPTS):
                 [busy, *_] = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
                 if not busy:
-                    return deleted
-        raise OSError(f"{self.path}-wal is in use and may still hold them: erase again")
+                    break
+            else:
+                raise OSError(f"{self.path}-wal is in use and may still hold them: erase again")
+        _refuse_nobodys(torn, deleted)
+        return deleted
 
     def close(self) -> None:
         """Close the file; what was acknowledged is in it."""
@@ -284,20 +305,73 @@ class StoreFeedbackLog:
                 yield [(Path(key).stem, content) for key, content in found]
 
     def erase(self, customer_id: str) -> int:
-        found = self._read(self._store.pointers(FOLDER))
-        theirs = [key for key, event in found if json.loads(event)["customer_id"] == customer_id]
-        for key in theirs:
-            self._store.delete_pointer(key)
-        return len(theirs)
+        deleted, torn = 0, []
+        for key, content in self._read(self._store.pointers(FOLDER)):
+            whose = _customer_of(content)
+            if whose is None:
+                torn.append((Path(key).stem, content))
+            elif whose == customer_id:
+                self._store.delete_pointer(key)
+                deleted += 1
+        _refuse_nobodys(torn, deleted)
+        return deleted
 
     def _read(self, keys: Sequence[str]) -> list[tuple[str, str]]:
         """Key and content of these events; many requests at once, as each takes its time."""
         with ThreadPoolExecutor(REQUESTS) as requests:
             found = requests.map(self._store.read_pointer, keys)
-            return [(k, c.decode()) for k, c in zip(keys, found, strict=True) if c]
+            # Torn bytes stay such, for whoever reads the event to refuse it by its name.
+            told = ((k, c) for k, c in zip(keys, found, strict=True) if c is not None)
+            return [(key, content.decode(errors="surrogateescape")) for key, content in told]
 
     def close(self) -> None:
         """Nothing is held open."""
+
+
+def read_event(event_id: str, content: str) -> dict[str, Any]:
+    """What an event of the log says, by the fields of `POST /feedback`.
+
+    Raises:
+        DamagedArtifactError: it is none; names it, and says what to do.
+    """
+    event = parse_json(_EVENT, f"the feedback log's event {event_id}", content, _TODO)
+    lacking = next((name for name in _NEEDED if event.get(name) is None), None)
+    if lacking is not None:
+        why = f"it has no {lacking}"
+        raise DamagedArtifactError(
+            f"the feedback log's event {event_id} is damaged: {why}; {_TODO}"
+        )
+    return event
+
+
+def read_events(log: FeedbackLog) -> list[dict[str, Any]]:
+    """Every event of a log; raises as `read_event`, and what the log raises."""
+    return [read_event(*event) for part in log.unknown(lambda ids: ()) for event in part]
+
+
+def _customer_of(content: str) -> Any:
+    """Whose event it is; None where it doesn't say, as nothing that is cut short does."""
+    try:
+        event = json.loads(content)
+    except ValueError:
+        return None
+    return event.get("customer_id") if isinstance(event, dict) else None
+
+
+def _refuse_nobodys(torn: Sequence[tuple[str, str]], deleted: int) -> None:
+    """Raise for events that may be the erased customer's, after all others are gone."""
+    if not torn:
+        return
+    (first, content), *others = torn
+    try:
+        read_event(first, content)
+        why = f"the feedback log's event {first} is damaged; {_TODO}"
+    except DamagedArtifactError as error:
+        why = str(error)
+    also = f" (so are {', '.join(event_id for event_id, _ in others)})" if others else ""
+    raise DamagedArtifactError(
+        f"{why}; then erase again{also}. {deleted:,} events of the others are erased"
+    )
 
 
 def _compared(kept: str, content: str) -> str:

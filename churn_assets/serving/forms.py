@@ -175,9 +175,8 @@ def _form_of(stored: str) -> Form:
                 raise PydanticCustomError("value", "{problem}", {"problem": str(error)}) from None
             for name, most in ((MONTHLY, MAX_CHARGES), (TENURE, MAX_TENURE)):
                 if told[name] > most:
-                    raise PydanticCustomError(
-                        "value", "{name} is above {most}", {"name": name, "most": most}
-                    )
+                    told_by = {"name": schema.told_by(name), "most": most}
+                    raise PydanticCustomError("value", "{name} is above {most}", told_by)
             return self
 
     fields: dict[str, Any] = {"customer_id": _shared("customer_id")}

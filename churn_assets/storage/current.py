@@ -22,20 +22,33 @@ ATTEMPTS = 10  # at changing a pointer while others change it
 Parsed = TypeVar("Parsed")
 
 
-def parse_pointer(model: TypeAdapter[Parsed], url: str, key: str, content: bytes) -> Parsed:
-    """What a pointer says.
+def parse_json(
+    model: TypeAdapter[Parsed], where: str, content: bytes | str, todo: str = ""
+) -> Parsed:
+    """What a file or pointer says that may be half-written, or by another hand.
+
+    Args:
+        where: its place, as a person finds it.
+        todo: what a person is to do where it is damaged.
 
     Raises:
-        DamagedArtifactError: it is not what such a pointer holds; one line.
+        DamagedArtifactError: it is no JSON, or not what such a file holds; one line that says where
+            and why, and nothing of the content: it may be about people.
     """
     try:
         return model.validate_json(content)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        raise DamagedArtifactError(
-            f"{url}/pointers/{key} is damaged: {where + ': ' if where else ''}{first['msg']}"
-        ) from error
+        field = ".".join(map(str, first["loc"]))
+        why = f"{field + ': ' if field else ''}{first['msg']}{'; ' if todo else ''}{todo}"
+        raise DamagedArtifactError(f"{where} is damaged: {why}") from error
+
+
+def parse_pointer(
+    model: TypeAdapter[Parsed], url: str, key: str, content: bytes, todo: str = ""
+) -> Parsed:
+    """What a pointer says; raises as `parse_json`, which names the pointer."""
+    return parse_json(model, f"{url}/pointers/{key}", content, todo)
 
 
 def change_pointer(store: ArtifactStore, key: str, change: Callable[[bytes | None], bytes]) -> None:

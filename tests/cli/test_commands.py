@@ -142,6 +142,20 @@ def test_feedback_becomes_a_campaign_log(home: Path, tmp_path: Path, churn: Chur
     assert "Traceback" not in done.stderr
 
 
+def test_a_torn_event_is_one_line(home: Path, tmp_path: Path, churn: Churn) -> None:
+    """Why: the traceback of `churn feedback` didn't say which event."""
+    copy = Path(shutil.copytree(home, tmp_path / "home"))
+    publish_predictions(copy, tmp_path / "predictions")
+    log = SqliteFeedbackLog(copy / "feedback.sqlite3")
+    log.record("torn", '{"customer_id": "T00003", "kind": "se')
+    log.close()
+    done = churn("feedback", str(tmp_path / "log.csv"), home=copy)
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert line.startswith("the feedback log's event torn is damaged: Invalid JSON: EOF while ")
+    assert line.endswith("at line 1 column 37; restore it, or move it away")
+
+
 def test_a_refusal_that_names_its_decision_is_to_what_that_offered(
     home: Path, tmp_path: Path, churn: Churn
 ) -> None:

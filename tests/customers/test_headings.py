@@ -104,7 +104,8 @@ def test_a_german_table(checked: Checked, tmp_path: Path) -> None:
     }
     asked = decided(found)
     assert asked["tables.history.missing"] == (
-        "do these words mean that nobody knows? k.A. in Reklamationen"
+        "do these words mean that nobody knows? k.A. in Reklamationen (they are then missing in "
+        "every column, and no permission where a consent has them)"
     )
     assert "    missing: [k.A.]   # DECIDE: " in found.contract
     assert "  churned: {column: gekündigt, yes: ja, no: nein}\n" in found.contract

@@ -14,6 +14,19 @@ WRONG = [
     ("CHURN_API__TRUSTED_PROXIES", "10.0.0.7,nginx", "IP addresses or networks"),
     ("CHURN_API__CORS_ORIGINS", "https://desk.example/", "without a path"),
     ("CHURN_API__CORS_ORIGINS", "desk.example", "as in https://host"),
+    *(
+        ("CHURN_API__CORS_ORIGINS", origin, "each origin by itself, as in https://a.example,")
+        for origin in ("https://*.hush.example", "https://*", "http://localhost:*")
+    ),
+    *(
+        ("CHURN_API__CORS_ORIGINS", origin, "as browsers send them")
+        for origin in (
+            "https://Hush.example",
+            "https://u:hush@desk.example",
+            "https://a.b:443",
+            "http://a.b:80",
+        )
+    ),
     ("CHURN_API__HOST", "my host", "as in 127.0.0.1"),
     ("CHURN_API__HOST", "http://0.0.0.0", "as in 127.0.0.1"),
     ("CHURN_API__POLL_SECONDS", "inf", "finite"),
@@ -29,12 +42,14 @@ WRONG = [
 ]
 HOOK = "http://user:hush@127.0.0.1:8080/services/x?y=z"
 PROXIES = ("10.0.0.7", "10.0.0.0/24", "::1", "2001:db8::/32")
-ORIGINS = ("https://desk.example:8443", "http://localhost", "capacitor://localhost")
+ORIGINS = ("https://desk.example:8443", "http://localhost", "capacitor://localhost",
+           "http://a.example:443", "https://[::1]:8443", "null")  # fmt: skip
 HOSTS = ("fe80::1%eth0", "api_1.internal", "::", "0.0.0.0")  # noqa: S104 (nothing listens)
 RIGHT: list[tuple[str, str, object]] = [
     ("CHURN_API__TRUSTED_PROXIES", ",".join(PROXIES), PROXIES),
     ("CHURN_API__TRUSTED_PROXIES", '["*"]', ("*",)),
     ("CHURN_API__CORS_ORIGINS", ",".join(ORIGINS), ORIGINS),
+    ("CHURN_API__CORS_ORIGINS", "*", ("*",)),
     *(("CHURN_API__HOST", host, host) for host in HOSTS),
     ("CHURN_ALERTS__WEBHOOK", HOOK, HOOK),
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from churn_assets.outcomes.config import OutcomesConfig
 from churn_assets.outcomes.simulation import Scenario
 from churn_assets.release.switches import kill_switch
 from churn_assets.serving.engine import RetentionEngine
-from churn_assets.serving.feedback import STORED, FeedbackLog
+from churn_assets.serving.feedback import STORED, FeedbackLog, Known
 from churn_assets.serving.schemas import SAMPLE_REQUEST, PredictRequest
 from churn_assets.storage.local import LocalArtifactStore
 
@@ -35,6 +35,10 @@ class InMemory:
 
     def events(self) -> list[str]:
         return list(self.kept.values())
+
+    def unknown(self, known: Known) -> Iterator[list[tuple[str, str]]]:
+        there = known([*self.kept])
+        yield [event for event in self.kept.items() if event[0] not in there]
 
     def check(self) -> None: ...
 

@@ -12,8 +12,9 @@ from churn_assets.domain.offers import Offers
 from churn_assets.release.bundle import Manifest, write_manifest
 from churn_assets.release.noted_offers import POINTER
 from churn_assets.release.offers import offers_by_release, offers_in_service
-from churn_assets.release.registry import ReleaseRegistry
+from churn_assets.release.registry import LATEST, Latest, ReleaseRegistry
 from churn_assets.storage.local import LocalArtifactStore
+from churn_assets.storage.protocol import DamagedArtifactError
 
 OWN = Offers(percent=(0, 10, 15, 30), months=6)
 
@@ -112,3 +113,22 @@ def test_a_release_that_takes_a_damaged_ones_place_tells_what_that_one_offered(
     registry.publish(folder)
     assert [r.release_id for r in registry.records()] == [renamed.release_id]
     assert offers_by_release(registry.store) == {own: OWN, renamed.release_id: OWN}
+
+
+def test_a_contract_of_another_version_is_one_line(
+    registry: ReleaseRegistry, base: Path, tmp_path: Path
+) -> None:
+    """Why: plans and imports ended in many lines, none of which named the release."""
+    folder = Path(shutil.copytree(base, tmp_path / "other"))
+    (folder / FILE).write_text('{"contract": "Acme"')
+    old = Manifest.model_validate_json((folder / "manifest.json").read_bytes())
+    kept = {*Manifest.model_fields} - {"release_id", "created", "content", "files"}
+    facts = {name: getattr(old, name) for name in kept}
+    facts["report"] = {k: v for k, v in old.report.items() if k != "release_id"}
+    release_id = write_manifest(folder, **facts).release_id
+    artifact = registry.store.put(f"releases/{release_id}", folder)
+    latest = Latest(release_id=release_id, artifact=artifact, since=old.created, reason="test")
+    registry.store.write_pointer(LATEST, latest.model_dump_json().encode())
+    said = f"^{FILE} of release {release_id} is damaged: Invalid JSON: .*; build the release anew"
+    with pytest.raises(DamagedArtifactError, match=said):
+        offers_in_service(registry.store)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
 from churn_assets.campaign.contacts.event import Event
 from churn_assets.campaign.contacts.opening import LateLedger
-from churn_assets.serving.feedback import CONFLICT, ERASED, FeedbackLog, Known
+from churn_assets.serving.feedback import CONFLICT, ERASED, FeedbackLog, Known, read_event
 from churn_assets.storage.protocol import DamagedArtifactError
 
 PREFIX = "feedback:"  # begins the keys of reported events
@@ -54,7 +53,7 @@ class LedgerFeed:
         """Which events were before the ledger was told to forget their customer."""
         if self._ledger.is_absent():
             return [False] * len(events)
-        read = [json.loads(content) for _, content in events]
+        read = [read_event(*event) for event in events]
         erased = self._ledger.opened().erased({event["customer_id"] for event in read})
         return [
             event["customer_id"] in erased
@@ -137,11 +136,12 @@ def _all_told(events: Sequence[tuple[str, str]]) -> list[Event]:
     """
     told = []
     for event_id, content in events:
+        event = read_event(event_id, content)
+        if event["kind"] in UNTOLD:
+            continue
         try:
-            event = json.loads(content)
-            if event["kind"] not in UNTOLD:
-                told.append(_told(event_id, event))
-        except (ValueError, KeyError, TypeError) as error:
+            told.append(_told(event_id, event))
+        except (ValueError, TypeError) as error:
             raise DamagedArtifactError(
                 f"the feedback log's event {event_id} is damaged: restore it, or move it away"
             ) from error

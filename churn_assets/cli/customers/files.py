@@ -14,9 +14,9 @@ import gzip
 import json
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Literal, cast
@@ -94,6 +94,7 @@ class Customers:
         delimiter: what separates the cells of a CSV file.
         encoding: of a file of refused rows, which is read as this one was.
         single: the file is one JSON object, not a list.
+        names: field -> the column of a CSV or Parquet file that has it.
     """
 
     rows: Iterable[Row]
@@ -101,6 +102,7 @@ class Customers:
     delimiter: str = ","
     encoding: str = "utf-8"
     single: bool = False
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -255,7 +257,8 @@ def _from_csv(file: Path, form: Form, channels: Sequence[str]) -> Customers:
             rule = permissions.rule(cells)
             yield Row(number, cells, _named(number, customer, form), problem, rule)
 
-    return Customers(_Read(file, rows), columns, dialect.delimiter, given.encoding or "utf-8")
+    encoding = given.encoding or "utf-8"
+    return Customers(_Read(file, rows), columns, dialect.delimiter, encoding, names=column_of)
 
 
 def _missing(form: Form, columns: Sequence[str]) -> Callable[[str, str], bool]:
@@ -313,18 +316,23 @@ def _from_parquet(file: Path, form: Form, channels: Sequence[str]) -> Customers:
             for i in permissions.columns:  # as they are read, whatever mark decimals have
                 raw[i] = cell_text(given_values[i]) or ""
             rule = permissions.rule(given_values)
-            yield Row(number, raw, _named(number, known, form), why or _unsaid(known), rule)
+            why = why or _unsaid(known, column_of)
+            yield Row(number, raw, _named(number, known, form), why, rule)
 
     delimiter, encoding = given.delimiter or ",", given.encoding or "utf-8"
-    return Customers(_Read(file, rows), columns, delimiter, encoding)
+    return Customers(_Read(file, rows), columns, delimiter, encoding, names=column_of)
 
 
-def _unsaid(customer: dict[str, Any]) -> str:
-    """What of a customer no JSON can say, so that no server can be asked; empty for nothing."""
+def _unsaid(customer: dict[str, Any], names: Mapping[str, str] | None = None) -> str:
+    """What of a customer no JSON can say, so that no server can be asked; empty for nothing.
+
+    Args:
+        names: field -> what the file calls it, where that is another word.
+    """
     if not (why := _unsayable(customer)):
         return ""
     found = ((name, _unsayable(value)) for name, value in customer.items())
-    return next((f"{name}: {said}" for name, said in found if said), why)
+    return next((f"{(names or {}).get(name, name)}: {said}" for name, said in found if said), why)
 
 
 def _unsayable(value: Any) -> str:
@@ -358,6 +366,9 @@ def _fields_of(columns: Sequence[str], form: Form) -> list[str]:
     if doubled:
         raise ValueError(f"has the column {doubled[0]} twice")
     if missing:
+        own = {name: column for column, name in form.field_of.items()}
+        if _is_own(columns, form):
+            missing = [own.get(name, name) for name in missing]
         raise ValueError(f"lacks the columns {', '.join(missing)}; it has {', '.join(columns)}")
     if unknown:
         near = difflib.get_close_matches(unknown[0], fields, n=1)

@@ -21,7 +21,6 @@ WITHOUT_ID = (
     "group would be drawn anew with every file. `churn experiment` needs `identity.id`."
 )
 _MOST_KINDS = 20
-_PERSONAL = ("id", "first name", "text")  # whose values aren't shown
 _MOST_WORDS = 28  # characters of the values shown
 
 
@@ -29,8 +28,8 @@ def inspection_json(found: Inspection, out: Path) -> dict[str, Any]:
     """The profile for a program."""
     columns = [{**asdict(c), "guess": found.guesses[c.name]} for c in found.columns]
     for column in columns:
-        if column["guess"] in _PERSONAL:
-            column["top"] = []
+        if why := found.hidden.get(column["name"]):
+            column |= {"top": [], "low": None, "high": None, "mean": None, "hidden": why}
     return {
         "contract": str(out),
         "files": found.written,
@@ -50,7 +49,7 @@ def show_inspection(found: Inspection, out: Path, console: Console) -> None:
             found.guesses[column.name],
             f"{column.missing_share:.1%}" if column.missing else "",
             f"{column.distinct:,}",
-            escape(_values(column)) if found.guesses[column.name] not in _PERSONAL else "",
+            escape(_values(column, found.hidden.get(column.name, ""))),
         )
     console.print(table)
     console.print("To decide:", style="bold")
@@ -67,7 +66,10 @@ def without_id(contract: Contract) -> bool:
     return contract.customers is not None and contract.customers.identity.id is None
 
 
-def _values(column: ColumnProfile) -> str:
+def _values(column: ColumnProfile, hidden: str) -> str:
+    """What a column holds, or why that isn't shown."""
+    if hidden:
+        return f"not shown: {hidden}"
     if column.guess == "number":
         return f"{column.low:g} … {column.high:g}, mean {column.mean:.4g}"
     said = ", ".join(cell for cell, _ in column.top)

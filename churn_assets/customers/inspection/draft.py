@@ -19,7 +19,7 @@ from churn_assets.domain.contracts import CONTRACTS
 
 def first_contract(guess: Guess, paths: Sequence[str], leaks: Sequence[Leak]) -> str:
     """The contract of the table at `paths`; each line on which a person decides says DECIDE."""
-    left_out, decide = guess.left_out(leaks), guess.decisions(leaks)
+    left_out, decide, hidden = guess.left_out(leaks), guess.decisions(leaks), guess.hidden()
     features = [c for c in guess.columns if c not in guess.no_features and c.name not in left_out]
     lines = [
         "# Made by `churn customers inspect`: guesses. Look at every line that says DECIDE.",
@@ -43,7 +43,9 @@ def first_contract(guess: Guess, paths: Sequence[str], leaks: Sequence[Leak]) ->
         "features:",
         *(
             _asked(
-                f"  {_quoted(c.name)}: {_feature(c, guess.kind(c))}", decide, f"features.{c.name}"
+                f"  {_quoted(c.name)}: {_feature(c, guess.kind(c), shown=c.name not in hidden)}",
+                decide,
+                f"features.{c.name}",
             )
             for c in features
         ),
@@ -159,7 +161,8 @@ def _contact(guess: Guess, decide: Mapping[str, str]) -> list[str]:
     return ["", "contact:", *lines] if lines else []
 
 
-def _feature(column: ColumnProfile, kind: str) -> str:
+def _feature(column: ColumnProfile, kind: str, *, shown: bool) -> str:
+    """What a feature is; its words where they may be `shown`."""
     label = f"label: {_quoted(plain(column.name))}"
     required = ", required: false" if column.missing else ""
     if kind == "flag":
@@ -172,7 +175,8 @@ def _feature(column: ColumnProfile, kind: str) -> str:
     if kind == "ordered":
         levels = [f"{n:d}" for n in range(int(column.low or 0), int(column.high or 0) + 1)]
         return f"{{kind: ordered, {label}, levels: [{', '.join(levels)}]{required}}}"
-    if column.distinct <= len(column.top) and not all(c.lower() in TRUTHS for c, _ in column.top):
+    few = column.distinct <= len(column.top)
+    if shown and few and not all(c.lower() in TRUTHS for c, _ in column.top):
         levels = sorted(cell for cell, _ in column.top)
         return f"{{kind: category, {label}, levels: {_flow(levels)}{required}}}"
     return f"{{kind: category, {label}{required}}}"

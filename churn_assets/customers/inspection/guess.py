@@ -12,6 +12,7 @@ from churn_assets.customers.inspection.dates import Written
 from churn_assets.customers.inspection.flags import find_flags
 from churn_assets.customers.inspection.keys import Keys
 from churn_assets.customers.inspection.paid import Unpaid
+from churn_assets.customers.inspection.personal import Personal
 from churn_assets.customers.inspection.words import means_yes, named, says_yes_or_no, yes_of
 from churn_assets.customers.quality.columns import date, number, text, trimmed, word
 from churn_assets.customers.quality.leakage import Candidate, Leak, comes_afterwards, find_leaks
@@ -20,6 +21,7 @@ from churn_assets.customers.reading.dates import DAYS_OF_A_MONTH
 from churn_assets.customers.reading.numbers import Marks
 
 NOTHING_UNKNOWN: Mapping[str, Sequence[str]] = MappingProxyType({})
+NOBODY: Mapping[str, Personal] = MappingProxyType({})
 LEVELS = 12  # written out in the contract
 _LONGEST_TENURE = 600  # months; more are days
 
@@ -39,6 +41,14 @@ def _may_be_first_name(column: ColumnProfile) -> bool:
 def _family(column: ColumnProfile) -> bool:
     """Whether a column holds names that nobody is greeted by."""
     return says(column.name, "family_name")
+
+
+def _is_name(column: ColumnProfile) -> bool:
+    """Whether a column that greets nobody is called a name; "Plan name" has few words."""
+    if _many_words(column):
+        return _family(column) or says(column.name, "first_name")
+    some = column.guess in ("category", "text") and column.distinct > LEVELS
+    return some and any(says(column.name, m, whole=True) for m in ("family_name", "first_name"))
 
 
 def _says_who_left(column: ColumnProfile) -> bool:
@@ -61,8 +71,9 @@ class Guess:
         columns: Sequence[ColumnProfile],
         keys: Keys,
         unknown: Mapping[str, Sequence[str]] = NOTHING_UNKNOWN,
+        personal: Mapping[str, Personal] = NOBODY,
     ) -> None:
-        self.columns, self.keys = columns, keys
+        self.columns, self.keys, self.personal = columns, keys, personal
         self.unknown = unknown  # column -> words among its numbers
         self.places = {column.name: i for i, column in enumerate(columns)}
         self.unpaid: Unpaid | None = None  # of `value`, once somebody has looked
@@ -163,10 +174,12 @@ class Guess:
                 reasons[column.name] = "a date: write what it says about them as a number"
             elif says(column.name, "unfair"):
                 reasons[column.name] = "not to be used, for fairness"
-            elif _many_words(column) and (_family(column) or says(column.name, "first_name")):
+            elif _is_name(column):
                 reasons[column.name] = "a name"
             elif column in self.keys.naming:
                 reasons[column.name] = "an identifier"
+            elif column.name in self.personal and self.personal[column.name].mostly:
+                reasons[column.name] = f"personal: {self.personal[column.name].what}"
             elif column.guess == "text":
                 reasons[column.name] = f"text of {column.distinct:,} different values"
         return reasons
@@ -182,6 +195,26 @@ class Guess:
         left_out = dict.fromkeys(self.left_out(leaks), "left out")
         kinds = {c.name: self.kind(c) for c in self.columns}
         return {**kinds, **left_out, **self.flags.roles(), **found}
+
+    def hidden(self) -> dict[str, str]:
+        """Column -> why none of its cells is shown: they are about single people."""
+        found: dict[str, str] = {}
+        for column in self.columns:
+            if column in (self.label, self.value, self.tenure):
+                continue
+            if column is self.id:
+                found[column.name] = "they name customers"
+            elif column is self.first_name or _is_name(column):
+                found[column.name] = "names"
+            elif column.name in self.personal:
+                found[column.name] = self.personal[column.name].what
+            elif column in self.keys.naming:
+                found[column.name] = "an identifier"
+            elif column.guess == "text":
+                found[column.name] = "many different words"
+            elif column.guess == "date" and says(column.name, "unfair"):
+                found[column.name] = "days of birth"
+        return found
 
     @property
     def which_point(self) -> str:
@@ -201,7 +234,10 @@ class Guess:
             found["tables.history.format"] = asked
         if self.unknown:
             said = "; ".join(f"{', '.join(w)} in {name}" for name, w in self.unknown.items())
-            found["tables.history.missing"] = f"do these words mean that nobody knows? {said}"
+            found["tables.history.missing"] = (
+                f"do these words mean that nobody knows? {said} (they are then missing in every "
+                "column, and no permission where a consent has them)"
+            )
         if not (self.label or self.end):
             found["identity.churned"] = "no column of two values is called churn or the like"
         elif self.label and self.label.distinct > 2:
@@ -227,7 +263,7 @@ class Guess:
         used = {*self.no_features, self.value, self.tenure}
         left_out = self.left_out(leaks)
         for c in self.columns:
-            if c.guess != "number" or c in used or c.name in left_out:
+            if c.guess != "number" or c in used or c.name in left_out or c.name in self.personal:
                 continue
             if self.kind(c) == "ordered":
                 question = f"in order, {c.high:g} the highest? Otherwise kind: category"

@@ -14,6 +14,7 @@ from churn_assets.customers.inspection.draft import first_contract
 from churn_assets.customers.inspection.guess import Guess
 from churn_assets.customers.inspection.keys import find_keys
 from churn_assets.customers.inspection.paid import find_unpaid
+from churn_assets.customers.inspection.personal import find_personal
 from churn_assets.customers.inspection.unknown import find_unknown
 from churn_assets.customers.quality.profile import ColumnProfile, profile
 from churn_assets.customers.quality.workspace import cell_of, cells_of, marks_in, workspace
@@ -34,6 +35,7 @@ class Inspection:
         columns: profiles.
         guesses: column -> what it seems to be.
         decide: what a person must decide, one line each.
+        hidden: column -> why none of its cells may be shown.
     """
 
     contract: str
@@ -41,6 +43,7 @@ class Inspection:
     columns: tuple[ColumnProfile, ...]
     guesses: dict[str, str]
     decide: tuple[str, ...]
+    hidden: dict[str, str]
 
 
 def inspect_tables(paths: Sequence[str], places: Places, progress: Progress = silent) -> Inspection:
@@ -71,7 +74,8 @@ def inspect_tables(paths: Sequence[str], places: Places, progress: Progress = si
             profile(connection, "cells", c.name, f"c{i}", marks[0], words) if words else c
             for i, c in enumerate(columns)
         )
-        guess = Guess(columns, find_keys(connection, columns, marks[0].dates), unknown)
+        keys = find_keys(connection, columns, marks[0].dates)
+        guess = Guess(columns, keys, unknown, find_personal(connection, columns))
         guess.dates = dates
         guess.unpaid = find_unpaid(connection, columns, guess.value, marks[0])
         leaks = guess.leaks(connection, marks[0])
@@ -86,7 +90,8 @@ def inspect_tables(paths: Sequence[str], places: Places, progress: Progress = si
     ]  # fmt: skip
     decide = tuple(f"{key}: {question}" for key, question in guess.decisions(leaks).items())
     contract = first_contract(guess, paths, leaks)
-    return Inspection(contract, tuple(written), columns, guess.roles(leaks), decide)
+    roles, hidden = guess.roles(leaks), guess.hidden()
+    return Inspection(contract, tuple(written), columns, roles, decide, hidden)
 
 
 def _unite(connection: duckdb.DuckDBPyConnection, read: ReadTable) -> None:

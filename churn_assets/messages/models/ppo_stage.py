@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from peft import PeftModel
+from pydantic import TypeAdapter
 from safetensors.torch import save_file
 
 from churn_assets.messages.config import PpoTextSettings
@@ -32,9 +33,11 @@ from churn_assets.messages.shield.validation import Shield
 from churn_assets.stages.checkpoints import newest_checkpoint, write_checkpoint
 from churn_assets.stages.spec import Progress, silent
 from churn_assets.stages.stopping import stop_between_steps
+from churn_assets.storage.current import parse_json
 
 CALIBRATION_SEED = 7
 CALIBRATION_SAMPLES = 256  # at most
+_STATE = TypeAdapter(dict[str, Any])
 SHOWN = ("score", "kl", "beta", "pass_rate", "length")  # of each iteration, as it goes
 
 
@@ -139,7 +142,9 @@ def restore(trainer: PpoText, folder: Path) -> list[dict[str, float]]:
     if newest is None:
         return []
     load_training(newest, trainer.model, POLICY, trainer.value_head, trainer.optimizer)
-    state = json.loads((newest / "state.json").read_text(encoding="utf-8"))
+    # A checkpoint isn't flushed: a power cut may leave half of a file.
+    path = newest / "state.json"
+    state = parse_json(_STATE, str(path), path.read_bytes(), f"remove {newest}")
     trainer.control.beta = state["beta"]
     trainer.scorer.mean = state["score_mean"]
     trainer.scorer.deviation = state["score_deviation"]

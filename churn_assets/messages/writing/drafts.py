@@ -6,11 +6,15 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from churn_assets.messages.writing.bank import ScoredTemplate
 from churn_assets.stages.checkpoints import newest_checkpoint, write_checkpoint
 from churn_assets.stages.stopping import stop_between_steps
+from churn_assets.storage.current import parse_json
 
 FILE = "written.json"
+_BATCHES = TypeAdapter(list[list[tuple[str, float]]])
 
 
 class Drafts:
@@ -41,5 +45,6 @@ class Drafts:
 
 
 def _read(path: Path) -> list[list[ScoredTemplate]]:
-    saved = json.loads(path.read_text(encoding="utf-8"))
+    # A file of a stage that is under way isn't flushed: a power cut may leave half of it.
+    saved = parse_json(_BATCHES, str(path), path.read_bytes(), f"remove {path.parent}")
     return [[ScoredTemplate(text, score) for text, score in batch] for batch in saved]

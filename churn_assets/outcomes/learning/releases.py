@@ -5,10 +5,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from churn_assets.release.registry import ReleaseRegistry
+from churn_assets.storage.current import parse_pointer
 from churn_assets.storage.protocol import ArtifactStore
 
 POINTER = "outcomes/accept_models.json"
+LOST = "restore it, or delete it (outcomes of releases that are gone then teach nothing)"
+_KNOWN = TypeAdapter(dict[str, dict[str, Any]])
 
 
 def accept_models(store: ArtifactStore) -> dict[str, dict[str, Any]]:
@@ -17,9 +22,10 @@ def accept_models(store: ArtifactStore) -> dict[str, dict[str, Any]]:
     notes them).
 
     Raises:
-        ArtifactError: a release's manifest can't be had.
+        ArtifactError: a release's manifest can't be had, or what was noted can't be read.
     """
-    known: dict[str, dict[str, Any]] = json.loads(store.read_pointer(POINTER) or b"{}")
+    noted = store.read_pointer(POINTER)
+    known = {} if noted is None else parse_pointer(_KNOWN, store.url, POINTER, noted, LOST)
     registry = ReleaseRegistry(store)
     found = dict(known)
     for record in registry.records():

@@ -1,0 +1,128 @@
+"""Columns whose cells are about single people, whatever their heading: none of them is shown.
+
+E-mail addresses, phone numbers and postal addresses are known by their form, names by nearly all
+of them being different. A surname that many bear, in a large table, is like any category: only its
+heading tells (`headings`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import duckdb
+
+from churn_assets.customers.quality.columns import is_missing, slashed, text, trimmed
+from churn_assets.customers.quality.profile import ColumnProfile
+from churn_assets.customers.quality.workspace import one
+
+_LOOKED_AT = 5_000  # cells of a column of many different ones, none of which is shown anyway
+_MOST = 0.5  # of the cells have the form: a column of nothing else, but for blanks and remarks
+_LONG = 0.9  # of a column's numbers are as long as phone numbers
+_LONGEST_NUMBER = 1e8  # nine digits: shorter ones are no phone numbers, or amounts as well
+_NEARLY_ALL = 2 / 3  # of the cells are different
+_FEW_EACH, _MANY = 5, 12  # rows of a word, on average, where there are many words
+
+_EMAIL = r"(?i)(^|[\s<;,(:])[^\s@<>;,]+@[^\s@<>;,]+[.]\p{L}{2,}"
+_ABROAD = r"^\(?\+[0-9][0-9()/. -]{5,}$"
+_TRUNK = r"^\(?0[0-9(][0-9()/. -]{5,}$"
+_GROUPS = r"^(\([0-9]{2,4}\) ?|[0-9]{2,4}[ ./-])[0-9]{2,4}([ .-][0-9]{2,4}){1,3}$"
+_DAY = r"^[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}"
+_LONG_NUMBER = r"^\+?[0-9]{9,15}$"
+_STREETS = (  # with a number: "Spring 2024" and "Plan 5" are none
+    r"(stra(ss|ß)e|str[.]?|gasse|weg|allee|platz|chaussee|straat|laan|plein|gracht) ?[0-9]+",
+    r"(^|[ ,])(rue|avenue|av[.]?|boulevard|bd|chemin|impasse|all(e|é)e|quai|calle|c/|avenida"
+    r"|avda[.]?|plaza|paseo|via|viale|piazza|vicolo|rua|travessa|pra(c|ç)a|estrada|alameda)"
+    r"[ .]*(\p{L}+[. '-]+)*\p{L}+[ ,]+(n[.°º]? ?)?[0-9]+",
+    r"(^|[ ,])[0-9]+( ?[a-z]| bis| ter)?[ ,]+(rue|avenue|av[.]?|boulevard|bd|chemin|impasse|quai)"
+    r" \p{L}",
+    r"(^|[ ,])[0-9]+[a-z]? (\p{L}+[.]? ){1,4}(street|st|road|rd|avenue|ave|lane|ln|drive|dr|court"
+    r"|ct|square|terrace|close|crescent|boulevard|blvd)([., ]|$)",
+    r"(^|[ ,])(p[.]? ?o[.]? ?box|postfach|postbus|bo(i|î)te postale|apartado|casella postale)"
+    r" ?[0-9]+",
+)
+
+EMAILS, PHONES, ADDRESSES = "e-mail addresses", "phone numbers", "postal addresses"
+NAMES = "words that nearly all differ, as names do"
+
+
+@dataclass(frozen=True)
+class Personal:
+    """What of a column's cells is about single people.
+
+    Attributes:
+        what: in words.
+        mostly: whether the column holds little else, so that nothing is to be learnt from it.
+    """
+
+    what: str
+    mostly: bool
+
+
+def find_personal(
+    connection: duckdb.DuckDBPyConnection, columns: Sequence[ColumnProfile]
+) -> dict[str, Personal]:
+    """Column of the table `cells` -> what of it is personal; column i is `c{i}`."""
+    found = {}
+    for i, column in enumerate(columns):
+        if personal := _by_form(connection, column, f"c{i}") or _by_number(column):
+            found[column.name] = personal
+    return found
+
+
+def _by_form(
+    connection: duckdb.DuckDBPyConnection, column: ColumnProfile, cell: str
+) -> Personal | None:
+    numeric = column.guess == "number"
+    if column.guess in ("empty", "flag", "date") or (numeric and not _may_be_phones(column)):
+        return None
+    most = f"LIMIT {_LOOKED_AT}" if column.guess in ("text", "number") else ""
+    forms = _phone_forms() if numeric else {EMAILS: _has(_EMAIL), **_phone_forms(), **_addresses()}
+    counts = ", ".join(f"coalesce(sum(n) FILTER ({form}), 0)" for form in forms.values())
+    long = f"coalesce(sum(n) FILTER ({_has(_LONG_NUMBER)}), 0)"
+    rows, long_ones, *fitting = one(
+        connection,
+        f"""SELECT coalesce(sum(n), 0), {long}, {counts} FROM
+            (SELECT t, count(*) AS n FROM (SELECT {trimmed(cell)} AS t FROM cells
+             WHERE NOT {is_missing(cell, ())} {most}) GROUP BY t)""",
+    )
+    if not rows:
+        return None
+    rarely_twice = column.distinct >= column.known / 2
+    if rarely_twice and long_ones >= _LONG * rows:
+        return Personal(PHONES, mostly=True)
+    what, count = max(zip(forms, fitting, strict=True), key=lambda each: each[1])
+    return Personal(what, mostly=count >= _MOST * rows) if count else None
+
+
+def _by_number(column: ColumnProfile) -> Personal | None:
+    """By how many of its words are different. Nothing is learnt from a word of one or two rows."""
+    if column.guess != "category" or column.distinct <= 2:
+        return None
+    differ = column.distinct >= _NEARLY_ALL * column.known
+    few_each = column.distinct > _MANY and column.known < _FEW_EACH * column.distinct
+    return Personal(NAMES, mostly=differ) if differ or few_each else None
+
+
+def _may_be_phones(column: ColumnProfile) -> bool:
+    return column.whole and column.high is not None and column.high >= _LONGEST_NUMBER
+
+
+def _has(pattern: str) -> str:
+    return f"regexp_matches(t, {text(pattern)})"
+
+
+def _phone_forms() -> dict[str, str]:
+    digits = "length(regexp_replace(t, '[^0-9]', '', 'g'))"
+    apart = "regexp_matches(t, '[()/. -]')"
+    forms = (
+        f"{_has(_ABROAD)} AND {digits} BETWEEN 7 AND 15",
+        f"{_has(_TRUNK)} AND {digits} BETWEEN (CASE WHEN {apart} THEN 7 ELSE 9 END) AND 15",
+        f"{_has(_GROUPS)} AND {digits} BETWEEN 9 AND 13",
+    )
+    day = f"({slashed('t')} OR {_has(_DAY)})"
+    return {PHONES: f"({' OR '.join(f'({form})' for form in forms)}) AND NOT {day}"}
+
+
+def _addresses() -> dict[str, str]:
+    return {ADDRESSES: " OR ".join(_has(f"(?i){street}") for street in _STREETS)}

@@ -1,0 +1,108 @@
+"""`churn customers inspect` shows no cell about one person, whatever its column is called."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from churn_assets.cli import app
+from churn_assets.customers.contract.model import load_contract
+from tests.customers.conftest import Rows, as_csv, made_rows
+
+PARTS = ("Ber", "Hof", "Lin", "Mar", "Stein", "Wald", "Kra", "Zim", "Fal", "Ros", "Tau", "Win")
+ENDS = ("mann", "er", "ke", "sen", "lich", "berg", "ow", "ski", "hard", "ing")
+SURNAMES = tuple(f"{part}{end}" for part in PARTS for end in ENDS)
+PERSONAL = {
+    "Erreichbar": ("mail", "e-mail addresses"),
+    "Zuständig": ("colleague", "e-mail addresses"),
+    "Rückruf": ("phone", "phone numbers"),
+    "Zweite": ("long", "phone numbers"),
+    "Wohnhaft": ("street", "postal addresses"),
+    "Rue": ("rue", "postal addresses"),
+    "Box": ("box", "postal addresses"),
+}
+SURNAME = "Empfohlen von"
+NAMES = ("words that nearly all differ, as names do", "many different words")
+SHOWN = {
+    "Tarif": ("Plan 5", "Plan 10", "Spring 2024"),
+    "Gebiet": ("Nord", "Süd", "Ost", "West"),
+    "Band": ("100-200", "200-400", "0-100"),
+    "Minuten": ("10000 Minuten", "500 Minuten"),
+    "Gerät": ("0012345", "0012346"),
+}
+
+
+def cells(draw: random.Random, number: int) -> dict[str, str]:
+    """What one customer has of each kind of personal data."""
+    name = SURNAMES[number % len(SURNAMES)]
+    street = draw.choice(("Kastanienallee", "Lange Straße", "Ahornstr.", "Kerkstraat"))
+    return {
+        "mail": f"{name.lower()}.{number}@post.example",
+        "colleague": draw.choice(("anna.behr@firma.example", "o.kurz@firma.example")),
+        "phone": f"0151 / {draw.randrange(10**6, 10**7)}",
+        "long": f"49{draw.randrange(10**9, 10**10)}",
+        "street": f"{street} {draw.randrange(1, 90)}, 10115 Berlin",
+        "rue": f"{draw.randrange(1, 90)} rue de {name}",
+        "box": f"Postfach {draw.randrange(1, 20)}",
+        "surname": SURNAMES[number % 75],
+    }
+
+
+def table(count: int) -> Rows:
+    draw, rows = random.Random(3), []
+    for number, row in enumerate(made_rows(count)):
+        told = cells(draw, number)
+        about = {heading: told[kind] for heading, (kind, _) in PERSONAL.items()}
+        about[SURNAME] = told["surname"]
+        usual = {heading: draw.choice(known) for heading, known in SHOWN.items()}
+        rows.append({k.replace("Cancelled", "Churn"): v for k, v in (row | about | usual).items()})
+    return rows
+
+
+@pytest.mark.parametrize("count", [40, 90])
+def test_cells_about_people_are_not_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    """Why: e-mail addresses, phone numbers and surnames under headings that nobody knows stood on
+    the screen, and those of a few colleagues in the contract."""
+    rows = table(count)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "250")
+    (tmp_path / "history.csv").write_text(as_csv(rows), encoding="utf-8")
+    screen = CliRunner().invoke(app, ["customers", "inspect", "history.csv"])
+    told = CliRunner().invoke(app, ["customers", "inspect", "history.csv", "--json", "--force"])
+    assert screen.exit_code == told.exit_code == 0
+    written = (tmp_path / "customers.yaml").read_text(encoding="utf-8")
+    profiles = {column["name"]: column for column in json.loads(told.stdout)["columns"]}
+    whys = {heading: why for heading, (_, why) in PERSONAL.items()} | {SURNAME: NAMES[count > 50]}
+    for heading, why in whys.items():
+        [line] = [each for each in screen.output.splitlines() if f" {heading} " in each][:1]
+        assert f"not shown: {why}" in line
+        assert profiles[heading]["hidden"] == why
+        for said in (screen.output, told.output, written):
+            assert not [row[heading] for row in rows if row[heading] in said]
+    for heading, known in SHOWN.items():
+        assert {cell for cell, _ in profiles[heading]["top"]} == {*known}
+        assert all(cell in written for cell in known)
+    left_out = load_contract(tmp_path / "customers.yaml").left_out
+    assert left_out["Erreichbar"] in ("an identifier", "personal: e-mail addresses")
+    assert left_out["Zuständig"] == "personal: e-mail addresses"
+    assert whys.keys() <= left_out.keys()
+
+
+def test_a_few_addresses_among_words_are_not_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of "Source" with one address in it, which may be learnt from all the same."""
+    rows = [row | {"Source": ("web", "shop", "web")[i % 3]} for i, row in enumerate(made_rows(60))]
+    rows[7]["Source"] = "eva.klein@post.example"
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "history.csv").write_text(as_csv(rows))
+    screen = CliRunner().invoke(app, ["customers", "inspect", "history.csv"])
+    written = (tmp_path / "customers.yaml").read_text()
+    assert "eva.klein" not in screen.output + written
+    assert "  Source: {kind: category, label: source}" in written
