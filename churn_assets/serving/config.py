@@ -30,7 +30,8 @@ class ApiConfig(BaseModel):
         key_hashes: accepted API keys as `name:sha256-of-the-key`, or
             `name:sha256-of-the-key:decide+feedback` for one that may do no more than that (of
             decide, feedback, customers, campaign, watch); several at once, so that a key can be
-            rotated without a gap. Empty means open, which the production profile refuses.
+            rotated without a gap. Empty: this machine alone is answered, and the production profile
+            refuses it.
         key_file: a file with further such lines, read again whenever it changes (a mounted
             secret), so that a key can be withdrawn without a restart.
         open_to_network: without a key, listen on an address that others reach, too, and answer
