@@ -31,8 +31,9 @@ class OutcomesConfig(BaseModel):
         trees_from: so many known answers to offers before trees learn by whom they are accepted;
             what they say is used where it is shown to tell answers better that they didn't learn
             from. null: they never do.
-        retrain_outcomes: so many known outcomes beyond those that the release learnt from are a
-            reason to train again, which the sensor `retrain` heeds once it is switched on.
+        retrain_outcomes: so many outcomes that something is learnt from, beyond those that the
+            release learnt from, are a reason to train again, which the sensor `retrain` heeds once
+            it is switched on.
         seed: of folds and resamples.
     """
 
