@@ -99,7 +99,9 @@ def _taken(lock: int) -> bool:
 def leaves_a_core(threads: int) -> bool:
     """Whether stages of so many threads, 0 for as many as there are, leave this process's machine
     a core: two programs that share one are slower than one after the other."""
-    return 0 < threads < len(os.sched_getaffinity(0))
+    known = hasattr(os, "sched_getaffinity")  # Linux; it knows of cores that are kept from us
+    cores = len(os.sched_getaffinity(0)) if known else os.cpu_count() or 1
+    return 0 < threads < cores
 
 
 class Ahead:
