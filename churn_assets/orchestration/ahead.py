@@ -2,98 +2,39 @@
 machine makes the messages.
 
 A run's steps come one after the other, and a stage of the embedded messages keeps one core busy for
-minutes. Meanwhile a child of `churn materialize` works on the other area's stages, in an order and
-with code that are the run's own. The run still does every step: it finds what was made ahead, waits
-for what is being made, and makes the rest. So nothing depends on the child, whatever ends it.
+minutes. Meanwhile a child of `churn materialize` works on the other areas' stages, by the run's own
+definitions. The run still does every step: it finds what was made ahead, waits for what is being
+made, and makes the rest. So nothing depends on the child, whatever ends it. It leaves no records
+and names nothing in the store: that is the run's.
 
     python -m churn_assets.orchestration.ahead FOLDER
 """
 
 from __future__ import annotations
 
-import fcntl
-import importlib
 import logging
 import os
 import signal
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
 from churn_assets.orchestration import run_follower
+from churn_assets.orchestration.sharing import MADE_AHEAD, TAG
 from churn_assets.stages.child_process import StageError, end_with_parent, run_child
 from churn_assets.stages.registry import STAGES
-from churn_assets.stages.spec import StageReport, StageSpec
 from churn_assets.storage.scratch import scratch_folder
-from churn_assets.storage.trees import write_atomically
 
-TAG = "churn/ahead"
-"""The tag of both runs: the folder that they share."""
-MADE_AHEAD = frozenset({"predictors", "decision"})
 MEANWHILE = "messages"
-NICE = 10
+NICE = 5
 """How much the child stands back: reward model and judge are two programs, and need both cores."""
 GRACE_SECONDS = 5.0  # for the child to end its own children
-POLL_SECONDS = 0.2
 log = logging.getLogger(__name__)
-
-
-class Shared:
-    """The folder in which two runs tell each other what either has made, and take turns.
-
-    It is the runs' alone: what it holds is of this hour, with the seconds that it took. The store
-    has the artifacts.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    @classmethod
-    def of(cls, tags: Mapping[str, str]) -> Shared | None:
-        """The folder that a run's tags name, if any does."""
-        return cls(Path(tags[TAG])) if TAG in tags else None
-
-    @contextmanager
-    def turn(self, stage: str, while_waiting: Callable[[], None]) -> Iterator[None]:
-        """Within it the other run doesn't make this stage; the system ends a killed one's turn."""
-        with self._lock(stage).open("a") as lock:
-            while not _taken(lock.fileno()):
-                while_waiting()
-                time.sleep(POLL_SECONDS)
-            yield
-
-    def is_busy(self, stage: str) -> bool:
-        """Whether the other run makes this stage at this moment."""
-        with self._lock(stage).open("a") as lock:
-            return not _taken(lock.fileno())
-
-    def made(self, spec: StageSpec) -> StageReport | None:
-        """What either run made of the same work."""
-        report = self._report(spec)
-        return StageReport.model_validate_json(report.read_bytes()) if report.exists() else None
-
-    def leave(self, spec: StageSpec, report: StageReport) -> None:
-        """Let the other run find it."""
-        write_atomically(self._report(spec), report.model_dump_json().encode())
-
-    def _lock(self, stage: str) -> Path:
-        return self.folder / f"{stage}.lock"
-
-    def _report(self, spec: StageSpec) -> Path:
-        return self.folder / f"{spec.digest}.json"
-
-
-def _taken(lock: int) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def leaves_a_core(threads: int) -> bool:
@@ -116,7 +57,8 @@ class Ahead:
     def __call__(self, event: run_follower.RunEvent) -> None:
         """Look at an event of the run, as `run_job` reports them."""
         stage = STAGES.get(event.subject)
-        if self._child is None and event.kind == "log" and stage and stage.area == MEANWHILE:
+        begins = event.kind == "log" and stage is not None and stage.area == MEANWHILE
+        if begins and self._child is None and not self._over.is_set():
             self._child = threading.Thread(target=self._run, name="ahead")
             self._child.start()
 
@@ -151,27 +93,37 @@ def made_ahead() -> Iterator[Ahead]:
             ahead.end()
 
 
-def main(folder: Path) -> None:
+def main(folder: str) -> bool:
     """Make the stages ahead, in a run that leaves no records; ends with its parent.
 
-    Exits with 1 where one of them failed: the run that this is for will say why.
+    False where one of them failed: the run that this is for will say why.
     """
     end_with_parent(GRACE_SECONDS)
     os.nice(NICE)
     signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # it ends a run as Ctrl-C does
-    job: dg.JobDefinition = importlib.import_module(run_follower.DEFINITIONS).load_job("everything")
-    known = {key.to_user_string() for key in job.asset_layer.executable_asset_keys}
+    job = dg.build_reconstructable_job(
+        run_follower.DEFINITIONS, "load_job", reconstructable_kwargs={"name": "everything"}
+    )
+    known = {key.to_user_string() for key in job.get_definition().asset_layer.executable_asset_keys}
     stages = [name for name, stage in STAGES.items() if stage.area in MADE_AHEAD and name in known]
     with dg.DagsterInstance.ephemeral() as instance:
-        result = job.execute_in_process(
-            run_config=run_follower.QUIET,
-            instance=instance,
+        result = dg.execute_job(
+            job,
+            instance,
+            run_config=run_follower.QUIET | _config(folder),
             asset_selection=[dg.AssetKey(name) for name in stages],
-            tags={TAG: str(folder)},
-            raise_on_error=False,
+            tags={TAG: folder},
         )
-    sys.exit(0 if result.success else 1)
+    return result.success
+
+
+def _config(folder: str) -> dict[str, Any]:
+    """What fails is tried again by the run alone; names stay between the two of them."""
+    return {
+        "execution": {"config": {"retries": {"disabled": {}}}},
+        "resources": {"io_manager": {"config": {"ahead": folder}}},
+    }
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    sys.exit(0 if main(sys.argv[1]) else 1)

@@ -7,19 +7,19 @@ No postponed annotations here: Dagster reads the types of a resource's fields.
 """
 
 import base64
+import time
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path, PurePath
 from typing import Any, Protocol
 
 import dagster as dg
 from pydantic import BaseModel
 
-from churn_assets.orchestration.ahead import MADE_AHEAD, Shared
 from churn_assets.orchestration.config import ComputeConfig
 from churn_assets.orchestration.local_backend import LocalBackend
 from churn_assets.orchestration.pipes import stop_if_canceled
 from churn_assets.orchestration.resources import StoreResource
+from churn_assets.orchestration.sharing import MADE_AHEAD, Shared
 from churn_assets.stages.child_process import StageError
 from churn_assets.stages.registry import STAGES, Declaration
 from churn_assets.stages.runner import made_before, make_once, run_stage, with_sources
@@ -58,6 +58,7 @@ def stage_options(name: str) -> dict[str, Any]:
             return options | {"retry_policy": RETRY, "pool": "gpu"}
 
 
+SAY_SECONDS = 30.0
 AHEAD = "made by a second process while the run was at other steps"
 UNCHANGED = "made before from the same inputs, settings and code"
 
@@ -130,7 +131,11 @@ class Compute(dg.ConfigurableResource):
             data_version=dg.DataVersion(report.artifact.sha256),
             metadata={
                 "sha256": report.artifact.sha256,
-                **({"seconds": report.seconds} if report.seconds else {"unchanged": UNCHANGED}),
+                **(
+                    {"unchanged": UNCHANGED}
+                    if report.seconds is None
+                    else {"seconds": report.seconds}
+                ),
                 **({"ahead": AHEAD} if ahead else {}),
                 **scalar_metadata(report.metrics),
                 **plot_metadata(store.read(report.artifact, "plots/*.png")),
@@ -178,9 +183,7 @@ class Compute(dg.ConfigurableResource):
         """What was made before, ahead of this run, or else now; and whether it was made ahead."""
         if (shared := Shared.of(context.run.tags)) is None:
             return self._made(context, declared, spec, store), False
-        if shared.is_busy(spec.stage):
-            context.log.info("is being made ahead of the run, which waits for it")
-        with shared.turn(spec.stage, while_waiting=partial(stop_if_canceled, context)):
+        with shared.turn(spec.stage, while_waiting=_patience(context)):
             if known := shared.made(spec):
                 return known, True
             report = self._made(context, declared, spec, store)
@@ -205,6 +208,26 @@ class Compute(dg.ConfigurableResource):
             context.log.info(f"{declared.name}: {step}/{total} {metrics}")
 
         return run_stage(declared.load(), with_sources(spec), store, progress)
+
+
+def _time_of(report: StageReport) -> dict[str, float | str]:
+    """The seconds that a stage took, or why it took none."""
+    return {"unchanged": UNCHANGED} if report.seconds is None else {"seconds": report.seconds}
+
+
+def _patience(context: dg.AssetExecutionContext) -> Callable[[], None]:
+    """What to do again and again while another process makes a stage: say so now and then, and end
+    if somebody asked for the run's end."""
+    said = float("-inf")
+
+    def wait() -> None:
+        nonlocal said
+        stop_if_canceled(context)
+        if (now := time.monotonic()) >= said + SAY_SECONDS:
+            said = now
+            context.log.info("another process makes it at this moment; waits for that")
+
+    return wait
 
 
 def scalar_metadata(metrics: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

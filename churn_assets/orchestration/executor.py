@@ -60,10 +60,10 @@ def one_after_the_other(context: dg.InitExecutorContext) -> dg.Executor:
 def choose_executor(config: ComputeConfig) -> dg.ExecutorDefinition:
     """One step after the other here; side by side where the work is done elsewhere.
 
-    Locally a stage has the machine to itself, and a process for each of the many small checks
-    would cost more than the checks (20 trivial assets: 2 s in process, 35 s in processes). On Modal
-    a step only waits, so independent stages run at the same time, each step in a process forked
-    from one that has the definitions loaded.
+    Locally the run makes one stage at a time (`ahead.py` may make others beside it), and a process
+    for each of the many small checks would cost more than the checks (20 trivial assets: 2 s in
+    process, 35 s in processes). On Modal a step only waits, so independent stages run at the same
+    time, each step in a process forked from one that has the definitions loaded.
     """
     if config.backend == "local":
         return one_after_the_other

@@ -49,7 +49,8 @@ class RunEvent:
         kind: what happened.
         subject: the step, or `asset: check` for a check.
         text: the last line of a log message, a check's description and figures, an error's root
-            cause, or why an asset took no time: it is unchanged, or was made ahead.
+            cause, or of an asset that it is unchanged and why, or was made ahead and how long that
+            took.
         time: seconds since the epoch.
     """
 

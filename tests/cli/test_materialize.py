@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import signal
 import subprocess
 import sys
@@ -129,6 +130,24 @@ def test_a_stop_ends_the_run_with_one_line(by: signal.Signals, tmp_path: Path) -
     *_, last = [line for line in said.splitlines() if line.strip()]
     assert last.startswith("everything: stopped in a_long_step after ")
     assert "Traceback" not in said
+
+
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="there is no core to spare")
+def test_a_second_process_begins_with_the_messages(tmp_path: Path) -> None:
+    """However that ends, the run goes on; of what it prints nothing is on the screen."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.cli.ahead_materialize"],
+        cwd=PROJECT,
+        env=clean_environment()
+        | {"CHURN_HOME": str(tmp_path / "home"), "CHURN_MESSAGES__THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    *shown, last = [line for line in done.stderr.splitlines() if line.strip()]
+    assert last.startswith("everything: SUCCESS in ")
+    assert not any("made ahead no more" in line for line in shown)
 
 
 def test_a_job_is_materialized_by_one_process_at_a_time(tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +16,18 @@ import pytest
 
 from churn_assets.definitions import load_job
 from churn_assets.orchestration import ahead
-from churn_assets.orchestration.ahead import Ahead, Shared, leaves_a_core, made_ahead
+from churn_assets.orchestration.ahead import Ahead, leaves_a_core, made_ahead
 from churn_assets.orchestration.compute import AHEAD, PRIORITY
-from churn_assets.orchestration.run_follower import Kind, RunEvent
+from churn_assets.orchestration.run_follower import Kind, RunEvent, to_run_event
+from churn_assets.orchestration.sharing import TAG, Shared
 from churn_assets.settings import PROJECT
 from churn_assets.stages.child_process import StageError
 from churn_assets.stages.registry import STAGES
+from churn_assets.storage.current import asset_pointer, current_artifact
+from churn_assets.storage.opening import open_store
 from tests.cli.conftest import clean_environment
 from tests.orchestration.graph import Backend, event_log, toy_definitions
+from tests.processes import read_when_there, wait_until_gone
 
 TRAINED = "sft_model 4/4"
 
@@ -37,11 +43,18 @@ def materialized(
     return TRAINED in event_log(instance, result.run_id), metadata
 
 
+def shown(instance: dg.DagsterInstance) -> list[str]:
+    """What the newest run's events say on the screen."""
+    [run, *_] = instance.get_runs()
+    events = [to_run_event(entry) for entry in instance.all_logs(run.run_id)]
+    return [event.text for event in events if event is not None]
+
+
 @pytest.mark.parametrize("backend", ["local"], indirect=True)
 def test_the_run_takes_what_was_made_ahead(backend: Backend, tmp_path: Path) -> None:
     """With the seconds that it took, even where nothing of earlier runs may be used again."""
     backend.compute["reuse"] = False
-    tags = {ahead.TAG: str(tmp_path)}
+    tags = {TAG: str(tmp_path)}
     with dg.DagsterInstance.ephemeral() as instance:
         made, first = materialized(backend, instance, tags)
         assert made
@@ -49,6 +62,7 @@ def test_the_run_takes_what_was_made_ahead(backend: Backend, tmp_path: Path) -> 
         made, second = materialized(backend, instance, tags)
         assert not made
         assert second == first | {"ahead": AHEAD}
+        assert f"made ahead, in {second['seconds']:.1f} s" in shown(instance)
         made, third = materialized(backend, instance, {})
         assert made  # another run has no part in it
         assert "ahead" not in third
@@ -65,21 +79,21 @@ def test_who_comes_second_waits_for_the_first(tmp_path: Path) -> None:
 
     one, other = Shared(tmp_path), Shared(tmp_path)
     with one.turn("risk_model", not_yet):
-        assert other.is_busy("risk_model")
-        assert not other.is_busy("accept_model")
         with other.turn("accept_model", not_yet):
             pass
         with pytest.raises(NotYetError), other.turn("risk_model", not_yet):
             pass
-    assert not other.is_busy("risk_model")
     with other.turn("risk_model", not_yet):
         pass
 
 
 def test_a_core_must_be_left(monkeypatch: pytest.MonkeyPatch) -> None:
     """0 threads are as many as there are."""
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
     assert [leaves_a_core(threads) for threads in (0, 1, 2, 3)] == [False, True, False, False]
+    monkeypatch.delattr(os, "sched_getaffinity")
+    monkeypatch.setattr(os, "cpu_count", lambda: 3)
+    assert [leaves_a_core(threads) for threads in (0, 1, 2, 3)] == [False, True, True, False]
 
 
 def test_messages_come_first_and_what_is_made_ahead_last() -> None:
@@ -129,7 +143,7 @@ def test_it_begins_with_the_first_work_on_messages(monkeypatch: pytest.MonkeyPat
         assert child.started == []
         beside(told("log", "ppo_text_model"))
         beside(told("log", "reward_model"))
-        folder = beside.tags[ahead.TAG]
+        folder = beside.tags[TAG]
         assert Path(folder).is_dir()
     assert child.stopped.is_set()
     assert child.started == [
@@ -153,20 +167,77 @@ def test_the_run_goes_on_without_it(
     assert "the run makes the rest itself: killed by SIGKILL" in caplog.text
 
 
-def test_the_program_leaves_no_records(tmp_path: Path) -> None:
-    """A real one, of the product's graph: without the data that it needs nothing can be made."""
-    home, folder = tmp_path / "home", tmp_path / "shared"
-    folder.mkdir()
+@contextmanager
+def second_process(
+    backend: Backend, folder: Path, behaviour: str, pids: Path | str
+) -> Iterator[subprocess.Popen[str]]:
+    """The process that makes stages ahead, of the toy's graph, whose data are there."""
+    job = toy_definitions(backend).resolve_job_def("toy")
+    with dg.DagsterInstance.ephemeral() as instance:
+        job.execute_in_process(instance=instance, asset_selection=[dg.AssetKey("numbers")])
+    arguments = [str(folder), backend.home, backend.store, behaviour, str(pids)]
     with subprocess.Popen(
-        [sys.executable, "-m", "churn_assets.orchestration.ahead", str(folder)],
+        [sys.executable, "-m", "tests.orchestration.small_ahead", *arguments],
         cwd=PROJECT,
-        env=clean_environment() | {"CHURN_HOME": str(home), "DAGSTER_HOME": str(home / "dagster")},
+        env=clean_environment() | {"DAGSTER_HOME": str(folder / "dagster")},
         stdin=subprocess.PIPE,  # open for as long as its parent lives
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("backend", ["local"], indirect=True)
+def test_a_second_process_makes_it_and_names_nothing(backend: Backend, tmp_path: Path) -> None:
+    """The run takes it and names it in the store; Dagster has no record of the other."""
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    with second_process(backend, folder, "succeed", pids="") as process:
         assert process.stderr is not None
         said = process.stderr.read()
-    assert process.returncode == 1, said
+        process.wait()
+    assert process.returncode == 0, said
+    store = open_store(backend.store, cache=tmp_path / "cache")
+    assert store.read_pointer(asset_pointer("sft_model")) is None
+    assert not (folder / "dagster").exists()
+    with dg.DagsterInstance.ephemeral() as instance:
+        made, metadata = materialized(backend, instance, {TAG: str(folder)})
+    assert not made
+    assert metadata["ahead"] == AHEAD
+    assert metadata["seconds"] > 0
+    named = current_artifact(store, "sft_model")
+    assert metadata["sha256"] == named.sha256
+
+
+@pytest.mark.parametrize("backend", ["local"], indirect=True)
+@pytest.mark.parametrize("how", ["SIGTERM", "parent"])
+def test_a_second_process_ends_when_it_should(backend: Backend, tmp_path: Path, how: str) -> None:
+    """Asked to, or with its parent: with all that it started, and nothing is tried again."""
+    folder, pids = tmp_path / "shared", tmp_path / "pids"
+    folder.mkdir()
+    with second_process(backend, folder, "hang", pids) as process:
+        assert process.stdin is not None
+        assert process.stderr is not None
+        started = read_when_there(pids)
+        if how == "SIGTERM":
+            process.terminate()
+        else:
+            process.stdin.close()
+        process.stderr.read()
+        process.wait()
+    wait_until_gone([int(word) for word in started.split()])
+    assert process.returncode != 0
+    assert pids.read_text() == started
     assert list(folder.glob("*.json")) == []
-    assert not (home / "dagster").exists()
+
+
+@pytest.mark.parametrize("backend", ["local"], indirect=True)
+def test_a_run_repeated_later_shares_with_nobody(backend: Backend, tmp_path: Path) -> None:
+    """As from the UI, which repeats a run with its tags: the folder is long gone."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        made, metadata = materialized(backend, instance, {TAG: str(tmp_path / "gone")})
+    assert made
+    assert "ahead" not in metadata
