@@ -1,9 +1,11 @@
-"""Whether what answers is a bucket's service: a proxy, a login page or a broken emulator says 200,
-too, and says nothing."""
+"""What a bucket's service answers: its refusals in words, and whether it is one at all: a proxy, a
+login page or a broken emulator says 200, too, and says nothing."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import requests
@@ -12,6 +14,10 @@ from google.auth.exceptions import GoogleAuthError
 from google.cloud import storage
 from google.cloud.storage.exceptions import DataCorruption
 
+from churn_assets.storage.protocol import ArtifactError
+
+P = ParamSpec("P")
+R = TypeVar("R")
 REFUSALS = (GoogleAPIError, GoogleAuthError, DataCorruption)  # of the service or on the way
 OF_OBJECTS = ("x-goog-hash", "x-goog-generation")  # headers, one of which comes with any content
 
@@ -19,6 +25,27 @@ OF_OBJECTS = ("x-goog-hash", "x-goog-generation")  # headers, one of which comes
 class NoAnswerError(GoogleAPIError):
     """200 came with something that no bucket's service says; it isn't asked again, as who sits in
     between stays there."""
+
+
+class _Placed(Protocol):
+    url: str
+
+
+S = TypeVar("S", bound=_Placed)
+
+
+def explained(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R]:
+    """Let a store's method raise ArtifactError for what the service or its authentication refuses,
+    and for bytes that arrive damaged."""
+
+    @wraps(method)
+    def wrapper(self: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return method(self, *args, **kwargs)
+        except REFUSALS as error:
+            raise ArtifactError(f"{self.url}: {error}") from error
+
+    return wrapper
 
 
 def checked(client: storage.Client) -> storage.Client:

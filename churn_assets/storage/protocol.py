@@ -97,7 +97,11 @@ class ArtifactStore(Protocol):
         ...
 
     def read_pointer(self, key: str) -> bytes | None:
-        """The pointer's content, or None if it was never written."""
+        """The pointer's content, or None if it was never written.
+
+        Raises:
+            ArtifactError: it can't be read, or the store itself is gone: what it said isn't known.
+        """
         ...
 
     def write_pointer(self, key: str, content: bytes) -> None:
