@@ -121,6 +121,10 @@ class GcsArtifactStore:
         return cls(bucket, prefix, copies, patience)
 
     @explained
+    def is_begun(self) -> bool:
+        return any(self._listed(self.prefix, max_results=1))
+
+    @explained
     def put(self, name: str, folder: Path) -> Artifact:
         files = tree_files(folder)
         artifact = Artifact(name=name, sha256=tree_sha256(files))

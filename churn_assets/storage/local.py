@@ -43,6 +43,10 @@ class LocalArtifactStore:
         self.url = str(self.root)
         self._found = False
 
+    def is_begun(self) -> bool:
+        self._require()
+        return any((self.root / part).is_dir() for part in ("objects", "pointers"))
+
     def put(self, name: str, folder: Path) -> Artifact:
         self._require()
         artifact = Artifact(name=name, sha256=tree_sha256(tree_files(folder)))

@@ -58,6 +58,10 @@ class ArtifactStore(Protocol):
 
     url: str
 
+    def is_begun(self) -> bool:
+        """Whether anything was ever stored; no of a place that is merely mistyped."""
+        ...
+
     def put(self, name: str, folder: Path) -> Artifact:
         """Publish a copy of `folder`, immutable from then on; the same bytes, the same artifact."""
         ...

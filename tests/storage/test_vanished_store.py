@@ -118,3 +118,11 @@ def test_a_first_installation_has_nothing_and_no_error(
     assert kill_switch.is_on(store)
     store.delete_pointer(kill_switch.POINTER)
     assert not kill_switch.is_on(store)
+
+
+def test_a_store_is_begun_by_the_first_that_is_stored(store: ArtifactStore, tmp_path: Path) -> None:
+    assert not store.is_begun()
+    (tmp_path / "made").mkdir()
+    (tmp_path / "made/f").write_bytes(b"x")
+    store.put("a", tmp_path / "made")
+    assert store.is_begun()
