@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from google.cloud import storage
 
-from churn_assets.storage.answers import REFUSALS, checked
+from churn_assets.storage.answers import REFUSALS, checked, in_words
 from churn_assets.storage.gcs import storage_client
 from churn_assets.storage.protocol import ArtifactError
 
@@ -23,5 +23,5 @@ def upload(url: str, name: str, content: bytes, client: storage.Client | None = 
         blob = checked(client or storage_client()).bucket(parts.netloc).blob(path)
         blob.upload_from_string(content, "application/octet-stream")
     except REFUSALS as error:
-        raise ArtifactError(f"{url}: {error}") from error
+        raise ArtifactError(f"{url}: {in_words(error)}") from error
     return f"gs://{parts.netloc}/{path}"

@@ -37,6 +37,7 @@ def test_the_kill_switch_stays_on_while_the_store_is_away(tmp_path: Path) -> Non
         root.rename(away)
         wait_until(lambda: ready()["switch_problem"] is not None)
         assert ready()["baseline_forced"] is True
+        assert str(home) not in str(ready())  # it needs no key
         waiting = decided()
         wait_until(lambda: ready()["decisions_problem"] is not None)
         assert not root.exists()
