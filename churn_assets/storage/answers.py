@@ -11,7 +11,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import requests
-from google.api_core.exceptions import GoogleAPIError, RetryError
+from google.api_core.exceptions import GoogleAPICallError, GoogleAPIError, RetryError
 from google.auth.exceptions import GoogleAuthError
 from google.cloud import storage
 from google.cloud.storage.exceptions import DataCorruption
@@ -57,8 +57,8 @@ def in_words(error: Exception) -> str:
     URL and the whole answer around it."""
     if isinstance(error, RetryError):
         return f"{error.message}: {in_words(error.cause)}" if error.cause else error.message
-    answer = getattr(error, "response", None)
-    if not isinstance(answer, requests.Response):
+    answer = error.response if isinstance(error, GoogleAPICallError) else None
+    if not isinstance(answer, requests.Response):  # nothing came, or what came was damaged
         return " ".join(str(error).split())
     sentence = answer.text
     with suppress(ValueError, LookupError, TypeError):  # a page, or JSON of somebody else's
