@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import re
+from functools import partial
+from urllib.parse import urlsplit
+
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from api.campaigns import UNREAD
 from api.deps import services_of
 from api.errors import JsonResponse
+
+ADDRESS = re.compile(
+    r"""\w[\w+.-]*://[^\s'"]*[^\s'".,:;)]   # a URL
+    |[^\s'"(]+@[^\s'",:;)]+   # an account
+    |(?<![\w.])/[^\s'",:;)]+   # a path, of a file or of a request
+    """,
+    re.VERBOSE,
+)
 
 router = APIRouter(tags=["health"])
 
@@ -34,7 +46,7 @@ class Readiness(BaseModel):
     )
     switch_problem: str | None = Field(
         description="why the kill switch can't be read, if it can't; it then counts as on",
-        examples=["the kill switch can't be read and counts as on: gs://bucket: no route to host"],
+        examples=["the kill switch can't be read and counts as on: the store: no route to host"],
     )
     stand_ins: dict[str, str] = Field(
         description="what serves in place of the release's own policy or messages where those "
@@ -58,7 +70,7 @@ class Readiness(BaseModel):
     decisions_problem: str | None = Field(
         description="why decisions can't be logged, if they can't: they wait in memory; or why "
         "what was logged wasn't merged into fewer files the last time",
-        examples=["gs://bucket: 503 the service is not available"],
+        examples=["the store: 503 Service Unavailable"],
     )
     contacts_problem: str | None = Field(
         description="why customers' contact histories can't be read, if they couldn't be at the "
@@ -108,18 +120,34 @@ async def readyz(request: Request) -> Response:
     release = host.releases.held  # read once: a swap may come while this runs
     engine = release.loaded
     manifest = engine.manifest if engine else None
+    tell = partial(without_addresses, store=host.store.url)
     answer = Readiness(
         ready=engine is not None,
         release_id=engine.release_id if engine else None,
-        problem=release.problem,
-        predictions_problem=host.predictions_problem,
-        switch_problem=host.switch_problem,
+        problem=tell(release.problem),
+        predictions_problem=tell(host.predictions_problem),
+        switch_problem=tell(host.switch_problem),
         stand_ins=engine.stand_ins if engine else {},
         generated_data=manifest.generated if manifest else [],
         messages=manifest.report.get("messages", {}).get("served_because") if manifest else None,
-        feedback_problem=services.feedback.problem,
-        decisions_problem=services.decisions.problem if services.decisions else None,
+        feedback_problem=tell(services.feedback.problem),
+        decisions_problem=tell(services.decisions.problem if services.decisions else None),
         contacts_problem=services.contacts.problem,
         baseline_forced=host.switched_off,
     )
     return JsonResponse(answer.model_dump(), status_code=200 if engine else 503)
+
+
+def without_addresses(problem: str | None, store: str) -> str | None:
+    """A problem as everybody may read it, for this route asks for no key: the store is called that,
+    other addresses, accounts and paths are left out. The log has them.
+
+    Args:
+        store: its URL.
+    """
+    if problem is None:
+        return None
+    told = ADDRESS.sub("…", problem.replace(store, "the store"))
+    bucket = urlsplit(store).netloc  # which the service's own sentences name
+    named = rf"(?<![\w-]){re.escape(bucket)}(?![\w-])(/[^\s'\",:;)]+)?"
+    return re.sub(named, "…", told) if bucket else told

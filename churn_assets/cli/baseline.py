@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from churn_assets.cli.releases import open_registry
+from churn_assets.cli.releases import begun_store
 from churn_assets.release.switches import kill_switch
 
 
@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
 
 def baseline(switch: Annotated[Switch, typer.Argument()] = Switch.STATUS) -> None:
     """Have every server decide by rule and write reviewed templates only, or end it; no restart."""
-    store = open_registry().store
+    store = begun_store()
     if switch is not Switch.STATUS:
         kill_switch.set_switch(store, on=switch is Switch.ON)
     state = "on" if kill_switch.is_on(store) else "off"

@@ -14,7 +14,12 @@ from churn_assets.release.bundle import ReleaseError
 from churn_assets.release.registry import Latest, ReleaseRecord, ReleaseRegistry
 from churn_assets.settings import load_settings
 from churn_assets.storage.opening import open_store
-from churn_assets.storage.protocol import ArtifactError
+from churn_assets.storage.protocol import ArtifactError, ArtifactStore
+
+NOTHING = (
+    "nothing of churn is at {url}: is CHURN_STORE right, is the disk mounted? "
+    "(A first installation: run `churn materialize`)"
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -29,6 +34,18 @@ def open_registry() -> ReleaseRegistry:
     return ReleaseRegistry(open_store(settings.store_url, cache=settings.home / "cache"))
 
 
+def begun_store() -> ArtifactStore:
+    """The store that the settings name, to whoever switches something there.
+
+    Raises:
+        ArtifactError: nothing was ever stored there, so that nobody follows its switches.
+    """
+    store = open_registry().store
+    if not store.is_begun():
+        raise ArtifactError(NOTHING.format(url=store.url))
+    return store
+
+
 def releases(
     verify: Annotated[
         bool, typer.Option("--verify", help="Read every file of each, and say what is damaged")
@@ -39,6 +56,8 @@ def releases(
     With --verify it exits with 1 where one of them is damaged.
     """
     registry = open_registry()
+    if not registry.store.is_begun():
+        typer.echo(NOTHING.format(url=registry.store.url), err=True)
     latest, records = registry.latest(), registry.records()
     table = Table("", "release", "created (UTC)", "status", "why")
     for record in records:

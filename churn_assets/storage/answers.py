@@ -1,24 +1,72 @@
-"""Whether what answers is a bucket's service: a proxy, a login page or a broken emulator says 200,
-too, and says nothing."""
+"""What a bucket's service answers: its refusals in words, and whether it is one at all: a proxy, a
+login page or a broken emulator says 200, too, and says nothing."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from contextlib import suppress
+from functools import wraps
+from http import HTTPStatus
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import requests
-from google.api_core.exceptions import GoogleAPIError
+from google.api_core.exceptions import GoogleAPICallError, GoogleAPIError, RetryError
 from google.auth.exceptions import GoogleAuthError
 from google.cloud import storage
 from google.cloud.storage.exceptions import DataCorruption
 
+from churn_assets.storage.protocol import ArtifactError
+
+P = ParamSpec("P")
+R = TypeVar("R")
 REFUSALS = (GoogleAPIError, GoogleAuthError, DataCorruption)  # of the service or on the way
 OF_OBJECTS = ("x-goog-hash", "x-goog-generation")  # headers, one of which comes with any content
+
+LONGEST_SENTENCE = 250
 
 
 class NoAnswerError(GoogleAPIError):
     """200 came with something that no bucket's service says; it isn't asked again, as who sits in
     between stays there."""
+
+
+class _Placed(Protocol):
+    url: str
+
+
+S = TypeVar("S", bound=_Placed)
+
+
+def explained(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R]:
+    """Let a store's method raise ArtifactError for what the service or its authentication refuses,
+    and for bytes that arrive damaged."""
+
+    @wraps(method)
+    def wrapper(self: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return method(self, *args, **kwargs)
+        except REFUSALS as error:
+            raise ArtifactError(f"{self.url}: {in_words(error)}") from error
+
+    return wrapper
+
+
+def in_words(error: Exception) -> str:
+    """A refusal in one line: the service's own sentence, which the client's text has twice, with a
+    URL and the whole answer around it."""
+    if isinstance(error, RetryError):
+        return f"{error.message}: {in_words(error.cause)}" if error.cause else error.message
+    answer = error.response if isinstance(error, GoogleAPICallError) else None
+    if not isinstance(answer, requests.Response):  # nothing came, or what came was damaged
+        return " ".join(str(error).split())
+    sentence = answer.text
+    with suppress(ValueError, LookupError, TypeError):  # a page, or JSON of somebody else's
+        sentence = str(answer.json()["error"]["message"])
+    said = " ".join(sentence.split())[:LONGEST_SENTENCE]
+    code = answer.status_code
+    kind = f"{code} {HTTPStatus(code).phrase}" if code in {*HTTPStatus} else str(code)
+    return f"{kind}: {said}" if said else kind
 
 
 def checked(client: storage.Client) -> storage.Client:

@@ -20,12 +20,11 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from functools import wraps
 from pathlib import Path, PurePosixPath
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 from google.api_core.exceptions import NotFound, PreconditionFailed
@@ -34,7 +33,7 @@ from google.cloud import storage
 from google.cloud.storage.retry import DEFAULT_RETRY
 from pydantic import BaseModel, ValidationError
 
-from churn_assets.storage.answers import REFUSALS, checked
+from churn_assets.storage.answers import checked, explained
 from churn_assets.storage.crc32c import file_crc32c
 from churn_assets.storage.protocol import (
     Artifact,
@@ -52,30 +51,13 @@ from churn_assets.storage.trees import tree_files, tree_sha256
 from churn_assets.storage.verification import publish_folder, verified, version_folders
 
 log = logging.getLogger(__name__)
-P = ParamSpec("P")
-R = TypeVar("R")
 TRANSFERS = 8  # files moved at once
 CHUNK = 16 * 2**20  # bytes per request of a large upload, so that none outlives its time-out
 POINTER_ATTEMPTS = 5
 WRITE = "write"  # what a pointer's metadata call the write that made it
 UPLOAD_LIMIT = timedelta(days=1)  # what is not published so long after its last file never will be
+NO_OBJECT = "No such object"  # the service's words for an object that its bucket doesn't have
 VERSION_FOLDER = re.compile(r"(.+?/[0-9a-f]{16})/")
-
-
-def upload(url: str, name: str, content: bytes, client: storage.Client | None = None) -> str:
-    """Write one object below `gs://bucket/prefix`, over one of the same name; returns its URL.
-
-    Raises:
-        ArtifactError: it can't be written.
-    """
-    parts = urlsplit(url)
-    path = "/".join(part for part in (parts.path.strip("/"), name) if part)
-    try:
-        blob = checked(client or storage_client()).bucket(parts.netloc).blob(path)
-        blob.upload_from_string(content, "application/octet-stream")
-    except REFUSALS as error:
-        raise ArtifactError(f"{url}: {error}") from error
-    return f"gs://{parts.netloc}/{path}"
 
 
 class _FilesManifest(BaseModel):
@@ -92,22 +74,6 @@ def storage_client() -> storage.Client:
     from workload identity federation name none: so it may be missing.
     """
     return checked(storage.Client(project=os.environ.get("GOOGLE_CLOUD_PROJECT")))
-
-
-def explained(
-    method: Callable[Concatenate[GcsArtifactStore, P], R],
-) -> Callable[Concatenate[GcsArtifactStore, P], R]:
-    """Let a method raise ArtifactError for what the service or its authentication refuses, and for
-    bytes that arrive damaged."""
-
-    @wraps(method)
-    def wrapper(self: GcsArtifactStore, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            return method(self, *args, **kwargs)
-        except REFUSALS as error:
-            raise ArtifactError(f"{self.url}: {error}") from error
-
-    return wrapper
 
 
 class GcsArtifactStore:
@@ -155,6 +121,10 @@ class GcsArtifactStore:
         return cls(bucket, prefix, copies, patience)
 
     @explained
+    def is_begun(self) -> bool:
+        return any(self._listed(self.prefix, max_results=1))
+
+    @explained
     def put(self, name: str, folder: Path) -> Artifact:
         files = tree_files(folder)
         artifact = Artifact(name=name, sha256=tree_sha256(files))
@@ -199,16 +169,15 @@ class GcsArtifactStore:
     @explained
     def versions(self, name: str) -> list[str]:
         prefix = f"{self.prefix}manifests/{name}/"
-        blobs = self.bucket.client.list_blobs(self.bucket, prefix=prefix, delimiter="/")
+        blobs = self._listed(prefix, delimiter="/")
         found = sorted((blob.time_created, blob.name) for blob in blobs)
         return [path.removeprefix(prefix).removesuffix(".json") for _, path in found]
 
     @explained
     def artifacts(self) -> list[Artifact]:
         root = f"{self.prefix}manifests/"
-        blobs = list(self.bucket.client.list_blobs(self.bucket, prefix=root))
         found = []
-        for blob in sorted(blobs, key=lambda blob: (blob.time_created, blob.name)):
+        for blob in sorted(self._listed(root), key=lambda blob: (blob.time_created, blob.name)):
             name = blob.name.removeprefix(root).rpartition("/")[0]
             try:
                 sha256 = self._parsed(blob.name, blob.download_as_bytes()).sha256
@@ -221,7 +190,7 @@ class GcsArtifactStore:
     def delete(self, name: str, version: str) -> None:
         # The manifest goes first: a half-deleted artifact is already none.
         prefix = f"{self.prefix}objects/{name}/{version}/"
-        doomed = [blob.name for blob in self.bucket.client.list_blobs(self.bucket, prefix=prefix)]
+        doomed = [blob.name for blob in self._listed(prefix)]
         self.bucket.delete_blobs([self._manifest(name, version)], on_error=_already_gone)
         self.bucket.delete_blobs(doomed, on_error=_already_gone)
         remove_abandoned(iter([self.cache / "objects" / name / version]))
@@ -229,8 +198,8 @@ class GcsArtifactStore:
     @explained
     def drop_copies(self) -> None:
         root = f"{self.prefix}manifests/"
-        blobs = self.bucket.client.list_blobs(self.bucket, prefix=root)
-        stored = {blob.name.removeprefix(root).removesuffix(".json") for blob in blobs}
+        names = [blob.name for blob in self._listed(root)]
+        stored = {name.removeprefix(root).removesuffix(".json") for name in names}
         objects = self.cache / "objects"
         copies = version_folders(objects)
         remove_abandoned(c for c in copies if c.relative_to(objects).as_posix() not in stored)
@@ -242,7 +211,7 @@ class GcsArtifactStore:
         newest: dict[str, datetime] = {}
         uploads: dict[str, list[str]] = {}
         root = f"{self.prefix}objects/"
-        for blob in self.bucket.client.list_blobs(self.bucket, prefix=root):
+        for blob in self._listed(root):
             if found := VERSION_FOLDER.match(blob.name, len(root)):
                 newest[found[1]] = max(newest.get(found[1], blob.updated), blob.updated)
                 uploads.setdefault(found[1], []).append(blob.name)
@@ -255,15 +224,15 @@ class GcsArtifactStore:
     def pointers(self, prefix: str = "") -> list[str]:
         root = f"{self.prefix}pointers/"
         below = f"{root}{prefix}/" if prefix else root
-        blobs = self.bucket.client.list_blobs(self.bucket, prefix=below)
-        return sorted(blob.name.removeprefix(root) for blob in blobs)
+        return sorted(blob.name.removeprefix(root) for blob in self._listed(below))
 
     @explained
     def read_pointer(self, key: str) -> bytes | None:
         blob = self.bucket.blob(f"{self.prefix}pointers/{key}")
         try:
             content: bytes = blob.download_as_bytes(**self._hurry)
-        except NotFound:
+        except NotFound as error:
+            self._require_bucket(error)
             return None
         return content
 
@@ -278,9 +247,10 @@ class GcsArtifactStore:
 
     @explained
     def delete_pointer(self, key: str) -> None:
-        self.bucket.delete_blobs(
-            [self.bucket.blob(f"{self.prefix}pointers/{key}")], on_error=_already_gone
-        )
+        try:
+            self.bucket.delete_blob(f"{self.prefix}pointers/{key}")
+        except NotFound as error:
+            self._require_bucket(error)
 
     @explained
     def swap_pointer(self, key: str, expected: bytes | None, content: bytes) -> None:
@@ -292,8 +262,11 @@ class GcsArtifactStore:
     def _read_generation(self, key: str) -> tuple[bytes | None, int]:
         """A pointer's content and the generation it was read from (0: there is none)."""
         for _ in range(POINTER_ATTEMPTS):
-            blob = self.bucket.get_blob(f"{self.prefix}pointers/{key}")
-            if blob is None:
+            blob = self.bucket.blob(f"{self.prefix}pointers/{key}")
+            try:
+                blob.reload()
+            except NotFound as error:
+                self._require_bucket(error)
                 return None, 0
             generation: int = blob.generation  # kept: a download overwrites the blob's properties
             try:
@@ -322,6 +295,21 @@ class GcsArtifactStore:
             message = f"{self.url}: pointer {key} was moved meanwhile; read it again"
             raise PointerMovedError(message) from error
 
+    def _listed(self, prefix: str, **options: Any) -> Iterator[storage.Blob]:
+        """What the bucket has below a prefix."""
+        try:
+            yield from self.bucket.client.list_blobs(self.bucket, prefix=prefix, **options)
+        except NotFound as error:
+            raise ArtifactError(
+                f"{self.url}: no such bucket: correct CHURN_STORE, or bring the bucket back"
+            ) from error
+
+    def _require_bucket(self, missing: NotFound) -> None:
+        """Raises ArtifactError where it isn't an object that is missing, but the bucket. Only who
+        isn't told which (as by an emulator) asks."""
+        if NO_OBJECT not in str(missing):
+            next(self._listed(self.prefix, max_results=1, **self._hurry), None)
+
     def _manifest(self, name: str, version: str) -> storage.Blob:
         return self.bucket.blob(f"{self.prefix}manifests/{name}/{version}.json")
 
@@ -330,6 +318,7 @@ class GcsArtifactStore:
         try:
             content = self._manifest(artifact.name, artifact.version).download_as_bytes()
         except NotFound as error:
+            self._require_bucket(error)
             raise DamagedArtifactError(
                 f"{artifact.name} {artifact.version} is not in the store {self.url}; "
                 "materialize the asset again"
@@ -359,8 +348,7 @@ class GcsArtifactStore:
     def _stored(self, artifact: Artifact) -> dict[str, str]:
         """Path -> CRC32C (base64) of the objects of an artifact that are in the bucket."""
         prefix = f"{self.prefix}{artifact.path}/"
-        blobs = self.bucket.client.list_blobs(self.bucket, prefix=prefix)
-        return {blob.name.removeprefix(prefix): blob.crc32c for blob in blobs}
+        return {blob.name.removeprefix(prefix): blob.crc32c for blob in self._listed(prefix)}
 
     def _upload(self, artifact: Artifact, folder: Path, path: str) -> None:
         blob = self.bucket.blob(f"{self.prefix}{artifact.path}/{path}", chunk_size=CHUNK)
@@ -382,6 +370,7 @@ class GcsArtifactStore:
                 str(target)
             )
         except NotFound as error:
+            self._require_bucket(error)
             raise DamagedArtifactError(
                 f"{self.url}: {artifact.name} {artifact.version} lacks its file {path}; "
                 "materialize the asset again"

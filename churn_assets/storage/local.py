@@ -29,7 +29,10 @@ log = logging.getLogger(__name__)
 
 
 class LocalArtifactStore:
-    """Artifacts in a folder of this machine.
+    """Artifacts in a folder of this machine, which the first who writes makes.
+
+    A folder that was there and isn't any more (an unmounted disk) is an error to whoever has found
+    it: what it said isn't known, and what is written in its place would be hidden once it is back.
 
     Attributes:
         url: the root folder's absolute path.
@@ -38,8 +41,14 @@ class LocalArtifactStore:
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
         self.url = str(self.root)
+        self._found = False
+
+    def is_begun(self) -> bool:
+        self._require()
+        return any((self.root / part).is_dir() for part in ("objects", "pointers"))
 
     def put(self, name: str, folder: Path) -> Artifact:
+        self._require()
         artifact = Artifact(name=name, sha256=tree_sha256(tree_files(folder)))
         target = self.root / artifact.path
         if target.exists():
@@ -53,6 +62,7 @@ class LocalArtifactStore:
         return artifact
 
     def get(self, artifact: Artifact) -> Path:
+        self._require()
         return verified(self.root / artifact.path, artifact)
 
     def read(self, artifact: Artifact, pattern: str) -> dict[str, bytes]:
@@ -61,10 +71,12 @@ class LocalArtifactStore:
         return {name: files[name].read_bytes() for name in fnmatch.filter(sorted(files), pattern)}
 
     def versions(self, name: str) -> list[str]:
+        self._require()
         ages = ages_of(self.root / "objects" / name)
         return sorted(ages, key=lambda version: (ages[version], version))
 
     def artifacts(self) -> list[Artifact]:
+        self._require()
         root = self.root / "objects"
         stored = []
         for path in sorted(version_folders(root), key=lambda p: (p.stat().st_mtime_ns, p)):
@@ -88,6 +100,7 @@ class LocalArtifactStore:
         """There are none: what is got is the artifact itself."""
 
     def pointers(self, prefix: str = "") -> list[str]:
+        self._require()
         root = self.root / "pointers"
         below = (root / prefix).rglob("*")
         found = [p for p in below if p.is_file() and not p.name.startswith(".")]
@@ -95,11 +108,14 @@ class LocalArtifactStore:
 
     def read_pointer(self, key: str) -> bytes | None:
         try:
-            return (self.root / "pointers" / key).read_bytes()
+            content = (self.root / "pointers" / key).read_bytes()
         except FileNotFoundError:
+            self._require()
             return None
         except OSError as error:
             raise ArtifactError(f"{self.url}: pointer {key} can't be read: {error}") from error
+        self._found = True
+        return content
 
     def write_pointer(self, key: str, content: bytes) -> None:
         with self._pointer_lock():
@@ -115,16 +131,28 @@ class LocalArtifactStore:
                 raise PointerMovedError(f"{self.url}: pointer {key} was moved meanwhile")
             self._replace_pointer(key, content)
 
+    def _require(self) -> None:
+        """Raises ArtifactError where the store was there and isn't any more. Its `pointers` say so:
+        of a disk that isn't mounted the empty folder stays."""
+        if (self.root / "pointers").is_dir():
+            self._found = True
+        elif self._found:
+            raise ArtifactError(
+                f"{self.url} isn't there any more: mount its disk, or put the folder back"
+            )
+
     def _replace_pointer(self, key: str, content: bytes) -> None:
         """Called by the one process that holds the lock, so that no other is writing a file."""
         path = self.root / "pointers" / key
         for left_by_a_killed_process in path.parent.glob(".*"):
             left_by_a_killed_process.unlink(missing_ok=True)
         write_atomically(path, content)
+        self._found = True
 
     @contextmanager
     def _pointer_lock(self) -> Iterator[None]:
         """Only one process at a time moves a pointer; readers need no lock."""
+        self._require()
         self.root.mkdir(parents=True, exist_ok=True)
         with (self.root / ".pointers.lock").open("w") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX)

@@ -58,6 +58,10 @@ class ArtifactStore(Protocol):
 
     url: str
 
+    def is_begun(self) -> bool:
+        """Whether anything was ever stored; no of a place that is merely mistyped."""
+        ...
+
     def put(self, name: str, folder: Path) -> Artifact:
         """Publish a copy of `folder`, immutable from then on; the same bytes, the same artifact."""
         ...
@@ -97,7 +101,11 @@ class ArtifactStore(Protocol):
         ...
 
     def read_pointer(self, key: str) -> bytes | None:
-        """The pointer's content, or None if it was never written."""
+        """The pointer's content, or None if it was never written.
+
+        Raises:
+            ArtifactError: it can't be read, or the store itself is gone: what it said isn't known.
+        """
         ...
 
     def write_pointer(self, key: str, content: bytes) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import logging
+import os
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -139,3 +142,30 @@ def test_a_day_that_is_over_is_merged_and_forgotten(
     assert writer._parts == {}
     writer.close()
     assert customers_in(store) == ["A", "B"]
+
+
+def test_a_full_disk_is_logged_once(
+    engine: RetentionEngine,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Why: each attempt's file has another name, which made it another problem, each second."""
+    writer = DecisionWriter(LocalArtifactStore(tmp_path), flush_seconds=3_600)
+    tried: list[Path] = []
+
+    def full(path: Path, content: bytes) -> None:
+        tried.append(path)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    with monkeypatch.context() as patch, caplog.at_level(logging.ERROR):
+        patch.setattr("churn_assets.storage.local.write_atomically", full)
+        writer.add(served(engine, "A"))
+        for _ in range(3):
+            writer.flush()
+    assert len({*tried}) == 3
+    [said] = [message for message in caplog.messages if "can't be logged" in message]
+    assert str(tried[0]) in said
+    assert writer.problem == os.strerror(errno.ENOSPC)  # for /readyz, which is public
+    writer.close()
+    assert writer.problem is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,7 @@ from churn_assets.storage.protocol import Artifact, ArtifactError
 from tests.storage.emulator import Preconditions
 
 BODIES = [b"", b"{}", b"[]", b"null", b'{"kind": "storage#ob', b"<html>Log in, please</html>"]
+DENIED = "robot@p.iam.gserviceaccount.com does not have storage.objects.get access to the object."
 NOTHING = Artifact(name="a", sha256="0" * 64)
 
 
@@ -30,13 +32,14 @@ class Foreign(Preconditions):
     """Answers by itself while `body` is set, and else passes requests on."""
 
     body: bytes | None = None
+    status = 200
 
     def send(  # type: ignore[override]
         self, request: requests.PreparedRequest, **options: Any
     ) -> requests.Response:
         if self.body is None:
             return super().send(request, **options)
-        raw = HTTPResponse(io.BytesIO(self.body), status=200, preload_content=False)
+        raw = HTTPResponse(io.BytesIO(self.body), status=self.status, preload_content=False)
         return self.build_response(request, raw)
 
 
@@ -92,6 +95,19 @@ def test_what_no_bucket_says_is_no_answer(
     assert "\n" not in said
     foreign.body = None
     assert bucket.read_pointer("k") == b"old"
+
+
+@pytest.mark.parametrize("call", ["read_pointer", "write_pointer", "pointers", "put", "get"])
+@pytest.mark.parametrize("shape", [json.dumps({"error": {"message": DENIED}}), f"{DENIED}\n"])
+def test_a_refusal_is_one_short_line(
+    call: str, shape: str, bucket: GcsArtifactStore, foreign: Foreign, tmp_path: Path
+) -> None:
+    """Why: it was the client's text of 700 characters, with URL, JSON and the sentence twice."""
+    (tmp_path / "f").write_bytes(b"x")
+    foreign.body, foreign.status = shape.encode(), 403
+    with pytest.raises(ArtifactError) as caught:
+        CALLS[call](bucket, tmp_path)
+    assert str(caught.value) == f"{bucket.url}: 403 Forbidden: {DENIED}"
 
 
 def test_a_contact_list_that_nobody_took_is_not_handed_over(

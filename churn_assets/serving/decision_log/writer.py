@@ -22,6 +22,7 @@ from datetime import UTC, date, datetime
 
 from prometheus_client import Counter
 
+from churn_assets.domain.plain_errors import describe
 from churn_assets.serving.decision_log.records import Record, Served, records_of
 from churn_assets.storage.protocol import ArtifactStore
 
@@ -32,6 +33,8 @@ PACE_SECONDS = 0.05  # between makings of records while there are some to make
 CAPACITY = 200_000  # records; about 200 MB
 MERGE_AT = 64  # own parts of a day and of about one size that are made one
 MERGED_ROWS = 10_000  # in a part that isn't merged on beside serving: 64 of them take a second
+
+NOT_MERGED = "parts of the decision log were not merged"
 
 WRITTEN = Counter("churn_decisions_logged_total", "Decisions in the decision log.")
 LOST = Counter("churn_decisions_lost_total", "Decisions that the log had no room for.")
@@ -79,7 +82,7 @@ class DecisionWriter:
 
                 keys = parts.append(self._store, records)
             except Exception as error:  # noqa: BLE001 - kept, counted and said, whatever it is
-                self._keep(records, _said(error))
+                self._keep(records, error)
                 return
             self._kept = []
             WRITTEN.inc(len(records))
@@ -134,11 +137,12 @@ class DecisionWriter:
                 return []
         return [record for one in served for record in self._recorded([one])]
 
-    def _keep(self, records: list[Record], problem: str) -> None:
+    def _keep(self, records: list[Record], error: Exception) -> None:
         self._kept = records[-CAPACITY:]
         LOST.inc(len(records) - len(self._kept))
+        problem = _said(error)
         if problem != self.problem:
-            log.error("decisions can't be logged and wait in memory: %s", problem)
+            log.error("decisions can't be logged and wait in memory: %s", describe(error))
         self.problem = problem
 
     def _merge_own(self, keys: list[str]) -> None:
@@ -160,9 +164,9 @@ class DecisionWriter:
             try:
                 merged, rows = parts.merge(self._store, day, own)
             except Exception as error:  # noqa: BLE001 - said, whatever it is: the thread goes on
-                problem = f"parts of the decision log were not merged: {_said(error)}"
+                problem = f"{NOT_MERGED}: {_said(error)}"
                 if problem != self._unmerged:
-                    log.warning(problem)
+                    log.warning("%s: %s", NOT_MERGED, describe(error))
                 self._unmerged = problem
                 return
             self._unmerged = None
@@ -171,4 +175,5 @@ class DecisionWriter:
 
 
 def _said(error: Exception) -> str:
-    return str(error) or type(error).__name__
+    """Why, without the name of a file: each attempt has another, of one and the same problem."""
+    return (isinstance(error, OSError) and error.strerror) or describe(error)
