@@ -11,7 +11,8 @@ from rich.table import Table
 
 from churn_assets.cli.errors import fail
 from churn_assets.release.bundle import ReleaseError
-from churn_assets.release.registry import Latest, ReleaseRecord, ReleaseRegistry
+from churn_assets.release.history import Latest, ReleaseRecord
+from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.settings import load_settings
 from churn_assets.storage.opening import open_store
 from churn_assets.storage.protocol import ArtifactError

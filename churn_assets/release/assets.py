@@ -30,9 +30,10 @@ from churn_assets.release.gate import (
     missed_gates,
     unmatched,
 )
+from churn_assets.release.history import ReleaseRecord
 from churn_assets.release.learnt_from import spare_learnt_from
 from churn_assets.release.promotion import OnOutcomes, compare
-from churn_assets.release.registry import ReleaseRecord, ReleaseRegistry
+from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.release.rehearsal import Rehearsal
 from churn_assets.release.switches import budget_price, experiment, kill_switch
 from churn_assets.storage.current import current_artifact, read_report

@@ -9,12 +9,10 @@ that are there. Should they be damaged later, the last good release stands in.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
-
-from pydantic import BaseModel, ConfigDict, TypeAdapter, model_validator
+from typing import Any
 
 from churn_assets.release.bundle import (
     Comparison,
@@ -24,10 +22,19 @@ from churn_assets.release.bundle import (
     read_manifest,
     verify,
 )
+from churn_assets.release.history import (
+    RECORDS,
+    SERVING,
+    Latest,
+    ReleaseRecord,
+    Stored,
+    good_ones,
+    ids_of,
+    published_before,
+)
 from churn_assets.release.noted_offers import note_offers
 from churn_assets.storage.current import change_pointer, parse_pointer
 from churn_assets.storage.protocol import (
-    Artifact,
     ArtifactStore,
     DamagedArtifactError,
     PointerMovedError,
@@ -37,48 +44,6 @@ LATEST = "releases/latest.json"
 HISTORY = "releases/history.json"
 
 log = logging.getLogger(__name__)
-
-
-class Stored(BaseModel):
-    """A release's id and its files, which name it too."""
-
-    model_config = ConfigDict(frozen=True)
-
-    release_id: str
-    artifact: Artifact
-
-    @model_validator(mode="after")
-    def _one_release(self) -> Self:
-        if self.artifact.name != artifact_name(self.release_id):
-            raise ValueError(f"names release {self.release_id} but files of {self.artifact.name}")
-        return self
-
-
-class ReleaseRecord(Stored):
-    """One kept release.
-
-    Attributes:
-        promoted: it has served at some time.
-        withdrawn: it was rolled back; the same content is then not promoted again by itself.
-        reason: why it was promoted, or why not.
-    """
-
-    content: str
-    created: datetime
-    promoted: bool
-    reason: str
-    withdrawn: bool = False
-
-
-class Latest(Stored):
-    """The pointer's content: which release serves, since when and why."""
-
-    since: datetime
-    reason: str
-
-
-_HISTORY = TypeAdapter(list[ReleaseRecord])
-_LATEST = TypeAdapter(Latest)
 
 
 class ReleaseRegistry:
@@ -136,7 +101,7 @@ class ReleaseRegistry:
             latest = self.latest()
         except ReleaseError:
             latest = None
-        return _good_ones(records, latest.release_id if latest else None)
+        return good_ones(records, latest.release_id if latest else None)
 
     def serving_manifest(self) -> Manifest | None:
         """The manifest of what serves, with which a new release is compared; None before the first
@@ -166,7 +131,7 @@ class ReleaseRegistry:
         for record in records:
             if record.release_id == release_id:
                 return record
-        raise ReleaseError(f"no release {release_id!r}; there are: {_ids(records)}")
+        raise ReleaseError(f"no release {release_id!r}; there are: {ids_of(records)}")
 
     def find_content(self, content: str) -> ReleaseRecord | None:
         """The kept release with exactly these files, if there is one and its copy in the store is
@@ -293,7 +258,7 @@ class ReleaseRegistry:
             raise ReleaseError("there is no release yet, so nothing to roll back")
         current, records = self._parse_latest(before).release_id, self.records()
         passed_over: list[str] = []
-        for target in _good_ones(_before(records, current)):
+        for target in good_ones(published_before(records, current)):
             reason = "; ".join([f"rolled back from {current}", *passed_over])
             try:
                 return self._serve(target, reason, before, withdrawn=current)
@@ -327,7 +292,7 @@ class ReleaseRegistry:
 
         def without_the_oldest(records: list[ReleaseRecord]) -> list[ReleaseRecord]:
             latest = self.latest()
-            targets = _good_ones(_before(records, latest.release_id)) if latest else []
+            targets = good_ones(published_before(records, latest.release_id)) if latest else []
             protected = {needed.release_id for needed in (latest, *targets[:1]) if needed}
             removable = [r for r in records if r.release_id not in protected]
             doomed[:] = removable[: max(0, len(records) - keep)]
@@ -358,12 +323,12 @@ class ReleaseRegistry:
         change_pointer(
             self.store,
             HISTORY,
-            lambda before: _HISTORY.dump_json(change(self._parse_history(before)), indent=1),
+            lambda before: RECORDS.dump_json(change(self._parse_history(before)), indent=1),
         )
 
     def _parse_latest(self, content: bytes) -> Latest:
         try:
-            return parse_pointer(_LATEST, self.store.url, LATEST, content)
+            return parse_pointer(SERVING, self.store.url, LATEST, content)
         except DamagedArtifactError as error:
             raise ReleaseError(
                 f"{error}; name the release that is to serve with `churn promote ID`"
@@ -373,27 +338,9 @@ class ReleaseRegistry:
         if content is None:
             return []
         try:
-            return parse_pointer(_HISTORY, self.store.url, HISTORY, content)
+            return parse_pointer(RECORDS, self.store.url, HISTORY, content)
         except DamagedArtifactError as error:
             raise ReleaseError(
                 f"{error}; restore it, or delete it and run `churn materialize` (older releases "
                 "can't be rolled back to then)"
             ) from error
-
-
-def _before(records: Sequence[ReleaseRecord], release_id: str) -> list[ReleaseRecord]:
-    """What was published before a release; nothing where it isn't listed."""
-    ids = [record.release_id for record in records]
-    return list(records[: ids.index(release_id)]) if release_id in ids else []
-
-
-def _good_ones(records: Sequence[ReleaseRecord], latest: str | None = None) -> list[ReleaseRecord]:
-    """What has served and wasn't withdrawn, except `latest`: what was published before that comes
-    first, and of two the younger."""
-    earlier = _before(records, latest) if latest else []
-    later = [r for r in records if r not in earlier and r.release_id != latest]
-    return [r for r in [*reversed(earlier), *reversed(later)] if r.promoted and not r.withdrawn]
-
-
-def _ids(records: Sequence[ReleaseRecord]) -> str:
-    return ", ".join(record.release_id for record in records) or "none yet"
