@@ -8,11 +8,6 @@ from typing import Any
 
 import dagster as dg
 
-# Private: no public call tells a check that ran from one that a run has only planned.
-from dagster._core.storage.asset_check_execution_record import (
-    COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES,
-)
-
 from churn_assets.domain.experiment import ExperimentConfig
 from churn_assets.domain.measured import Measured
 from churn_assets.orchestration.compute import Compute
@@ -22,25 +17,17 @@ from churn_assets.release.assembly import Parts, Terms, assemble, choose, read_d
 from churn_assets.release.bundle import Comparison, canonical_json, read_manifest
 from churn_assets.release.components import Champion, World
 from churn_assets.release.config import AlertsConfig, ReleaseConfig, ScoringConfig
-from churn_assets.release.gate import (
-    RENEWED,
-    CheckState,
-    PartState,
-    judge,
-    missed_gates,
-    unmatched,
-)
+from churn_assets.release.evidence import RELEASE, require_checks
 from churn_assets.release.history import ReleaseRecord
 from churn_assets.release.learnt_from import spare_learnt_from
 from churn_assets.release.promotion import OnOutcomes, compare
 from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.release.rehearsal import Rehearsal
 from churn_assets.release.switches import budget_price, experiment, kill_switch
-from churn_assets.storage.current import current_artifact, read_report
+from churn_assets.storage.current import read_report
 from churn_assets.storage.protocol import Artifact, ArtifactStore
 from churn_assets.storage.scratch import scratch_folder
 
-RELEASE = dg.AssetKey("release")
 Graph = Callable[[], Any]
 """The whole asset graph with all its checks; a job's own context knows only what it selected."""
 
@@ -99,9 +86,9 @@ def release(
     if stand_in := registry.stand_in_for_damaged():
         context.log.warning(f"{stand_in.release_id} serves: {stand_in.reason}")
     _tell(registry, record, refused, alerts_config)
-    removed = registry.retain(release_config.keep)
+    removed = registry.retain(release_config.keep, built=record.release_id)
     opened.sweep()
-    return _in_service(registry, removed)
+    return _in_service(registry, registry.record(record.release_id), removed)
 
 
 @dataclass(frozen=True)
@@ -144,6 +131,7 @@ def _published(
         content = assemble(parts, gated, datasets[build.customers.name], out, terms, rehearsal)
         known = registry.find_content(content)
         if known is not None:
+            registry.note_build(known.release_id)
             return known
         seal(
             out,
@@ -173,7 +161,7 @@ def _tell(
 
     Args:
         refused: why this run's comparison refused it; empty where it didn't. Of a release that
-            somebody has put another one before nobody needs to be told.
+            somebody has put another one before nobody needs to be told: the check says it.
     """
     latest = registry.latest()
     serves = latest is not None and latest.release_id == record.release_id
@@ -191,9 +179,15 @@ def _refusal(
     on_outcomes: OnOutcomes,
     log: dg.DagsterLogManager,
 ) -> str:
-    """Promote a release that waits for it, and log what decided; why it was refused, empty where it
-    wasn't, serves already or was withdrawn."""
-    if record.promoted or record.withdrawn:
+    """Promote a release that doesn't serve, and log what decided; why it was refused, empty where
+    it wasn't, serves already, or a person decided against it.
+
+    One that has served before is no exception: a setting or a table was put back since.
+    """
+    serving = registry.serving_manifest()
+    if serving is not None and serving.release_id == record.release_id:
+        return ""
+    if record.is_kept_out(registry.latest_if_known()):
         return ""
     comparison = _promote_unless_worse(registry, record, rehearsal, on_outcomes)
     log.info(f"{record.release_id}: {comparison.reason}")
@@ -229,20 +223,24 @@ def _promote_unless_worse(
     return comparison
 
 
-def _in_service(registry: ReleaseRegistry, removed: list[str]) -> dg.MaterializeResult[Artifact]:
-    latest, newest = registry.latest(), registry.records()[-1]
+def _in_service(
+    registry: ReleaseRegistry, newest: ReleaseRecord, removed: list[str]
+) -> dg.MaterializeResult[Artifact]:
+    """What serves, beside the newest build."""
+    latest = registry.latest()
     if latest is None:
         raise dg.Failure(f"{newest.release_id} was built but not promoted: {newest.reason}")
     rows = [
         f"| {'→' if r.release_id == latest.release_id else ''} | {r.release_id} | {r.reason} |"
         for r in reversed(registry.records())
     ]
-    # Of a release that has served, its own reason is why it once won.
-    reason = latest.reason if newest.promoted else newest.reason
+    # Of a release that a person decided against, its own reason is why it once won.
+    serves, kept_out = newest.release_id == latest.release_id, newest.is_kept_out(latest)
+    reason = latest.reason if serves or kept_out else newest.reason
     metadata: dict[str, Any] = {
         "release_id": latest.release_id,
         "built": newest.release_id,
-        "promoted": newest.release_id == latest.release_id,
+        "promoted": serves,
         "reason": reason,
         "stand_ins": "; ".join(registry.manifest(latest.release_id).stand_ins.values()) or "none",
         "removed": ", ".join(removed) or "none",
@@ -250,10 +248,10 @@ def _in_service(registry: ReleaseRegistry, removed: list[str]) -> dg.Materialize
             "\n".join(["| serves | release | why |", "|---|---|---|", *rows])
         ),
     }
-    if newest.release_id != latest.release_id:
+    if not serves:
         metadata["unchanged"] = (
             f"{latest.release_id} serves, not {newest.release_id}: {reason}"
-            if newest.promoted
+            if kept_out
             else f"{newest.release_id} was built, but doesn't serve: {reason}"
         )
     return dg.MaterializeResult(
@@ -315,85 +313,4 @@ def predictions(
         value=artifact,
         data_version=dg.DataVersion(artifact.sha256),
         metadata={"dagster/row_count": report["customers"], **unchanged, **figures},
-    )
-
-
-def require_checks(
-    instance: dg.DagsterInstance, graph: Any, store: ArtifactStore
-) -> tuple[dict[str, int], dict[str, list[str]]]:
-    """Count the checks above the release, and say which component missed which gates of its own;
-    fail unless every blocking check holds now of what the store has, and the parts belong together.
-
-    Within one run Dagster itself stops at a failed blocking check, and makes what lies below from
-    what lies above. Across runs it does not: a check may never have run, or may have judged an
-    older materialization than the one in use, or one that another Dagster or an upload has replaced
-    in the store; and what the last run didn't select may have been made from an older part.
-
-    Raises:
-        dg.Failure: names each blocking check and what is wrong with it, and each part that doesn't
-            belong to the others.
-    """
-    above = graph.get_ancestor_asset_keys(RELEASE)
-    keys = [key for key in graph.asset_check_keys if key.asset_key in above]
-    states = [_state(instance, key, blocking=graph.get(key).blocking) for key in keys]
-    counts, problems = judge(states)
-    missed = missed_gates(states)
-    problems += unmatched(_parts(instance, graph, store), missed)
-    if problems:
-        raise dg.Failure(
-            "no release: " + "; ".join(problems),
-            metadata={
-                "blocking_checks": dg.MetadataValue.md("\n".join(f"- {p}" for p in problems))
-            },
-            allow_retries=False,
-        )
-    return counts, missed
-
-
-def _parts(instance: dg.DagsterInstance, graph: Any, store: ArtifactStore) -> list[PartState]:
-    """What the release is made of, with what Dagster noted when each was made."""
-    above: dict[str, set[str]] = {}
-    waiting = [RELEASE]
-    while waiting:
-        key = waiting.pop()
-        parents = [p for p in graph.get(key).parent_keys if p.to_user_string() not in RENEWED]
-        above[key.to_user_string()] = {parent.to_user_string() for parent in parents}
-        waiting += [parent for parent in parents if parent.to_user_string() not in above]
-    del above[RELEASE.to_user_string()]
-    return [_part(instance, name, sorted(above[name]), store) for name in sorted(above)]
-
-
-def _part(
-    instance: dg.DagsterInstance, name: str, parents: Sequence[str], store: ArtifactStore
-) -> PartState:
-    newest = instance.get_latest_materialization_event(dg.AssetKey(name))
-    made = newest.asset_materialization if newest else None
-    tags = (made.tags if made else None) or {}
-    return PartState(
-        name=name,
-        judged=tags.get("dagster/data_version"),
-        stored=current_artifact(store, name).sha256,
-        made_from={parent: tags.get(f"dagster/input_data_version/{parent}") for parent in parents},
-    )
-
-
-def _state(instance: dg.DagsterInstance, key: dg.AssetCheckKey, *, blocking: bool) -> CheckState:
-    """What the check said last. A run that only plans it (because it still goes on, or was killed
-    before it came to it) has said nothing."""
-    name = f"{key.asset_key.to_user_string()}: {key.name}"
-    newest = instance.fetch_materializations(key.asset_key, limit=1).records
-    answers = instance.event_log_storage.get_asset_check_execution_history(
-        key, limit=1, status=COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES
-    )
-    evaluation = answers[0].evaluation if answers else None
-    if evaluation is None:
-        return CheckState(name=name, blocking=blocking)
-    target = evaluation.target_materialization_data
-    return CheckState(
-        name=name,
-        blocking=blocking,
-        evaluated=True,
-        passed=evaluation.passed,
-        warning=evaluation.severity == dg.AssetCheckSeverity.WARN,
-        current=bool(newest and target and target.storage_id == newest[0].storage_id),
     )

@@ -14,6 +14,9 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, model_validator
 from churn_assets.release.bundle import artifact_name
 from churn_assets.storage.protocol import Artifact
 
+BY_HAND = "promoted by hand"
+"""The reason of a release that a person promoted."""
+
 
 class Stored(BaseModel):
     """A release's id and its files, which name it too."""
@@ -36,6 +39,9 @@ class ReleaseRecord(Stored):
     Attributes:
         promoted: it has served at some time.
         withdrawn: it was rolled back; the same content is then not promoted again by itself.
+        set_aside: a person promoted another one in its place; the same holds then. None in records
+            of versions that didn't note it.
+        built_last: no other one was built since, anew or with the same content as before.
         reason: why it was promoted, or why not.
     """
 
@@ -44,6 +50,18 @@ class ReleaseRecord(Stored):
     promoted: bool
     reason: str
     withdrawn: bool = False
+    set_aside: bool | None = None
+    built_last: bool = False
+
+    def is_kept_out(self, latest: Latest | None) -> bool:
+        """Whether a person decided against it, so that only a person lets it serve again.
+
+        Args:
+            latest: what serves. Of a release that an earlier version put aside, nothing tells but
+                that a person promoted this one.
+        """
+        unknown = self.set_aside is None and latest is not None and latest.reason == BY_HAND
+        return self.withdrawn or bool(self.set_aside) or (unknown and self.promoted)
 
 
 class Latest(Stored):
@@ -61,6 +79,20 @@ def published_before(records: Sequence[ReleaseRecord], release_id: str) -> list[
     """What was published before a release; nothing where it isn't listed."""
     ids = [record.release_id for record in records]
     return list(records[: ids.index(release_id)]) if release_id in ids else []
+
+
+def put_aside(records: Sequence[ReleaseRecord], release_id: str, current: str | None) -> list[str]:
+    """What a person decides against who promotes a release: the one that serves, and what has
+    served and was published after the promoted one. Those before had given way to it by itself."""
+    ids = [record.release_id for record in records]
+    later = records[ids.index(release_id) + 1 :]
+    served = {r.release_id for r in later if r.promoted} | {current}
+    return [i for i in ids if i in served and i != release_id]
+
+
+def newest_build(records: Sequence[ReleaseRecord]) -> ReleaseRecord:
+    """What was built last; in the history of an earlier version, what was published last."""
+    return next((r for r in records if r.built_last), records[-1])
 
 
 def good_ones(records: Sequence[ReleaseRecord], latest: str | None = None) -> list[ReleaseRecord]:

@@ -31,6 +31,7 @@ from churn_assets.release.history import (
     good_ones,
     ids_of,
     published_before,
+    put_aside,
 )
 from churn_assets.release.noted_offers import note_offers
 from churn_assets.storage.current import change_pointer, parse_pointer
@@ -66,6 +67,13 @@ class ReleaseRegistry:
         content = self.store.read_pointer(LATEST)
         return None if content is None else self._parse_latest(content)
 
+    def latest_if_known(self) -> Latest | None:
+        """The same; None also where the pointer is damaged."""
+        try:
+            return self.latest()
+        except ReleaseError:
+            return None
+
     def serving(self) -> Stored | None:
         """What a server that starts now serves: the latest release or, where that is damaged, the
         last good one (the log says so); None before the first release.
@@ -96,11 +104,7 @@ class ReleaseRegistry:
         """What may serve while the latest release can't be used, the best choice first: releases
         that have served and weren't withdrawn, those made before the latest one before the others.
         """
-        records = self.records()
-        try:
-            latest = self.latest()
-        except ReleaseError:
-            latest = None
+        records, latest = self.records(), self.latest_if_known()
         return good_ones(records, latest.release_id if latest else None)
 
     def serving_manifest(self) -> Manifest | None:
@@ -190,6 +194,7 @@ class ReleaseRegistry:
             artifact=artifact,
             created=manifest.created,
             promoted=False,
+            built_last=True,
             reason=manifest.comparison.reason,
         )
 
@@ -198,16 +203,23 @@ class ReleaseRegistry:
 
         def listed(records: list[ReleaseRecord]) -> list[ReleaseRecord]:
             same = [r for r in records if r.content == record.content]
-            withdrawn = any(r.withdrawn for r in same)
-            others = [r for r in records if r not in same]
-            return [*others, record.model_copy(update={"withdrawn": withdrawn})]
+            decided = {
+                "withdrawn": any(r.withdrawn for r in same),
+                "set_aside": any(r.is_kept_out(self.latest_if_known()) for r in same),
+            }
+            others = [r.model_copy(update={"built_last": False}) for r in records if r not in same]
+            return [*others, record.model_copy(update=decided)]
 
         self._change(listed)
         return self.record(record.release_id)
 
     def promote(self, release_id: str, reason: str) -> Latest:
-        """Let a release serve by decision of a person, whatever serves now."""
-        return self._serve(self.record(release_id), reason, self.store.read_pointer(LATEST))
+        """Let a release serve by decision of a person, whatever serves now. What has to give way
+        doesn't come back by itself."""
+        before, current = self.store.read_pointer(LATEST), self.latest_if_known()
+        record, serves = self.record(release_id), current.release_id if current else None
+        aside = {i: {"set_aside": True} for i in put_aside(self.records(), release_id, serves)}
+        return self._serve(record, reason, before, decided=aside)
 
     def promote_winner(self, release_id: str, comparison: Comparison) -> Latest:
         """Let a release serve that a comparison has promoted.
@@ -223,13 +235,23 @@ class ReleaseRegistry:
                 f"{release_id} was compared with {comparison.champion}, but {serving} serves by "
                 "now: materialize the release again"
             )
-        return self._serve(self.record(release_id), comparison.reason, before)
+        return self._serve(self.record(release_id), comparison.reason, before, last=True)
 
     def _serve(
-        self, record: ReleaseRecord, reason: str, before: bytes | None, withdrawn: str | None = None
+        self,
+        record: ReleaseRecord,
+        reason: str,
+        before: bytes | None,
+        *,
+        decided: Mapping[str, dict[str, Any]] | None = None,
+        last: bool = False,
     ) -> Latest:
-        """Verify the files, move the pointer from `before`, then note it in the history; there,
-        too, that the release `withdrawn` was rolled back."""
+        """Verify the files, move the pointer from `before`, then note it in the history.
+
+        Args:
+            decided: what else to note there: release id -> fields of its record.
+            last: it is to be the history's last.
+        """
         self.open(record)
         latest = Latest(
             release_id=record.release_id,
@@ -238,9 +260,19 @@ class ReleaseRegistry:
             reason=reason,
         )
         self.store.swap_pointer(LATEST, before, latest.model_dump_json(indent=1).encode())
-        serving = {"promoted": True, "reason": reason, "withdrawn": False}
-        self._note({withdrawn: {"withdrawn": True}, record.release_id: serving})
+        serving = {"promoted": True, "reason": reason, "withdrawn": False, "set_aside": False}
+        self._note(
+            {**(decided or {}), record.release_id: serving}, record.release_id if last else ""
+        )
         return latest
+
+    def note_build(self, release_id: str) -> None:
+        """Note that a kept release is what was built last."""
+        self._change(
+            lambda records: [
+                r.model_copy(update={"built_last": r.release_id == release_id}) for r in records
+            ]
+        )
 
     def refuse(self, release_id: str, reason: str) -> None:
         """Note why a comparison didn't let a release serve; what serves stays as it is."""
@@ -261,7 +293,7 @@ class ReleaseRegistry:
         for target in good_ones(published_before(records, current)):
             reason = "; ".join([f"rolled back from {current}", *passed_over])
             try:
-                return self._serve(target, reason, before, withdrawn=current)
+                return self._serve(target, reason, before, decided={current: {"withdrawn": True}})
             except (DamagedArtifactError, ReleaseError) as error:
                 passed_over.append(str(error))
         if passed_over:
@@ -280,9 +312,10 @@ class ReleaseRegistry:
             return None
         return self._serve(self.record(serving.release_id), "the latest one is damaged", before)
 
-    def retain(self, keep: int) -> list[str]:
-        """Remove the oldest releases beyond `keep`, never the serving one nor what to go back to.
-        What they offered stays noted: it is asked about when their decisions' outcomes are known.
+    def retain(self, keep: int, built: str | None = None) -> list[str]:
+        """Remove the oldest releases beyond `keep`, never the serving one nor what to go back to,
+        nor `built`: what was decided about a release is known while it is kept. What they offered
+        stays noted: it is asked about when their decisions' outcomes are known.
 
         Returns:
             The ids removed.
@@ -294,6 +327,7 @@ class ReleaseRegistry:
             latest = self.latest()
             targets = good_ones(published_before(records, latest.release_id)) if latest else []
             protected = {needed.release_id for needed in (latest, *targets[:1]) if needed}
+            protected |= {built} if built else set()
             removable = [r for r in records if r.release_id not in protected]
             doomed[:] = removable[: max(0, len(records) - keep)]
             return [r for r in records if r not in doomed]
@@ -305,17 +339,21 @@ class ReleaseRegistry:
                 self.store.delete(name, version)
         return sorted(record.release_id for record in doomed)
 
-    def _note(self, changes: Mapping[str | None, dict[str, Any]]) -> None:
-        """Put these fields into the records of these releases."""
+    def _note(self, changes: Mapping[str, dict[str, Any]], last: str = "") -> None:
+        """Put these fields into the records of these releases; the release `last` comes last."""
         self._change(
-            lambda records: [r.model_copy(update=changes.get(r.release_id, {})) for r in records]
+            lambda records: sorted(
+                (r.model_copy(update=changes.get(r.release_id, {})) for r in records),
+                key=lambda record: record.release_id == last,
+            )
         )
 
     def _change(self, change: Callable[[list[ReleaseRecord]], list[ReleaseRecord]]) -> None:
         """Put a list of records made of the present one in its place; `change` is asked again where
         somebody else's change came between.
 
-        The list's order is that of publication; nothing may sort it, least of all by a clock.
+        The list's order is that of publication; what a comparison promotes is its last, so that a
+        roll-back goes to what served before. Nothing may sort it by a clock.
 
         Raises:
             PointerMovedError: that happened too often; the history stays as others left it.
