@@ -65,10 +65,18 @@ class ReleaseRecord(Stored):
 
 
 class Latest(Stored):
-    """The pointer's content: which release serves, since when and why."""
+    """The pointer's content: which release serves, since when and why; and what a person who moved
+    it decided against.
+
+    Attributes:
+        withdraws: what was rolled back.
+        sets_aside: what this one was promoted in place of.
+    """
 
     since: datetime
     reason: str
+    withdraws: str | None = None
+    sets_aside: tuple[str, ...] = ()
 
 
 RECORDS = TypeAdapter(list[ReleaseRecord])
@@ -79,6 +87,20 @@ def published_before(records: Sequence[ReleaseRecord], release_id: str) -> list[
     """What was published before a release; nothing where it isn't listed."""
     ids = [record.release_id for record in records]
     return list(records[: ids.index(release_id)]) if release_id in ids else []
+
+
+def told_by(records: Sequence[ReleaseRecord], latest: Latest | None) -> list[ReleaseRecord]:
+    """The records with what the pointer says of them. It moves before they are written: who moved
+    it may have been killed in between."""
+    if latest is None:
+        return list(records)
+    serves = {"promoted": True, "withdrawn": False, "set_aside": False, "reason": latest.reason}
+    said = {
+        **{release_id: {"set_aside": True} for release_id in latest.sets_aside},
+        **({latest.withdraws: {"withdrawn": True}} if latest.withdraws else {}),
+        latest.release_id: serves,
+    }
+    return [record.model_copy(update=said.get(record.release_id, {})) for record in records]
 
 
 def put_aside(records: Sequence[ReleaseRecord], release_id: str, current: str | None) -> list[str]:

@@ -32,6 +32,7 @@ from churn_assets.release.history import (
     ids_of,
     published_before,
     put_aside,
+    told_by,
 )
 from churn_assets.release.noted_offers import note_offers
 from churn_assets.storage.current import change_pointer, parse_pointer
@@ -127,7 +128,7 @@ class ReleaseRegistry:
         Raises:
             ReleaseError: the pointer is damaged; says what to do.
         """
-        return self._parse_history(self.store.read_pointer(HISTORY))
+        return self._told(self.store.read_pointer(HISTORY))
 
     def record(self, release_id: str) -> ReleaseRecord:
         """One release by id; raises ReleaseError that names the ids there are."""
@@ -218,8 +219,8 @@ class ReleaseRegistry:
         doesn't come back by itself."""
         before, current = self.store.read_pointer(LATEST), self.latest_if_known()
         record, serves = self.record(release_id), current.release_id if current else None
-        aside = {i: {"set_aside": True} for i in put_aside(self.records(), release_id, serves)}
-        return self._serve(record, reason, before, decided=aside)
+        aside = put_aside(self.records(), release_id, serves)
+        return self._serve(record, reason, before, sets_aside=aside)
 
     def promote_winner(self, release_id: str, comparison: Comparison) -> Latest:
         """Let a release serve that a comparison has promoted.
@@ -243,27 +244,28 @@ class ReleaseRegistry:
         reason: str,
         before: bytes | None,
         *,
-        decided: Mapping[str, dict[str, Any]] | None = None,
         last: bool = False,
+        **decided: Any,
     ) -> Latest:
-        """Verify the files, move the pointer from `before`, then note it in the history.
+        """Verify the files, move the pointer from `before`, then note in the history what it says.
 
         Args:
-            decided: what else to note there: release id -> fields of its record.
             last: it is to be the history's last.
+            decided: `withdraws` or `sets_aside` of the pointer.
         """
         self.open(record)
+        content = self.store.read_pointer(HISTORY)
+        if self._told(content) != self._parse_history(content):  # soon no pointer will say it
+            self._note({})
         latest = Latest(
             release_id=record.release_id,
             artifact=record.artifact,
             since=datetime.now(UTC).replace(microsecond=0),
             reason=reason,
+            **decided,
         )
         self.store.swap_pointer(LATEST, before, latest.model_dump_json(indent=1).encode())
-        serving = {"promoted": True, "reason": reason, "withdrawn": False, "set_aside": False}
-        self._note(
-            {**(decided or {}), record.release_id: serving}, record.release_id if last else ""
-        )
+        self._note({}, last=record.release_id if last else "")
         return latest
 
     def note_build(self, release_id: str) -> None:
@@ -293,7 +295,7 @@ class ReleaseRegistry:
         for target in good_ones(published_before(records, current)):
             reason = "; ".join([f"rolled back from {current}", *passed_over])
             try:
-                return self._serve(target, reason, before, decided={current: {"withdrawn": True}})
+                return self._serve(target, reason, before, withdraws=current)
             except (DamagedArtifactError, ReleaseError) as error:
                 passed_over.append(str(error))
         if passed_over:
@@ -361,8 +363,12 @@ class ReleaseRegistry:
         change_pointer(
             self.store,
             HISTORY,
-            lambda before: RECORDS.dump_json(change(self._parse_history(before)), indent=1),
+            lambda before: RECORDS.dump_json(change(self._told(before)), indent=1),
         )
+
+    def _told(self, content: bytes | None) -> list[ReleaseRecord]:
+        """The history's records with what the pointer says of them."""
+        return told_by(self._parse_history(content), self.latest_if_known())
 
     def _parse_latest(self, content: bytes) -> Latest:
         try:

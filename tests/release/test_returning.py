@@ -144,7 +144,7 @@ def test_what_an_earlier_version_noted_of_a_persons_decision_holds(
     for pointer in (HISTORY, LATEST):
         kept = json.loads(world.store.read_pointer(pointer) or b"")
         for said in kept if isinstance(kept, list) else [kept]:
-            for new in ("set_aside", "built_last"):
+            for new in ("set_aside", "built_last", "sets_aside", "withdraws"):
                 said.pop(new, None)
         world.store.write_pointer(pointer, json.dumps(kept).encode())
     result = build(world, instance, seed=1)
