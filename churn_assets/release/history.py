@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Self
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, model_validator
 
@@ -95,7 +95,7 @@ def told_by(records: Sequence[ReleaseRecord], latest: Latest | None) -> list[Rel
     if latest is None:
         return list(records)
     serves = {"promoted": True, "withdrawn": False, "set_aside": False, "reason": latest.reason}
-    said = {
+    said: dict[str, dict[str, Any]] = {
         **{release_id: {"set_aside": True} for release_id in latest.sets_aside},
         **({latest.withdraws: {"withdrawn": True}} if latest.withdraws else {}),
         latest.release_id: serves,

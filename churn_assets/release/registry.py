@@ -317,7 +317,8 @@ class ReleaseRegistry:
     def retain(self, keep: int, built: str | None = None) -> list[str]:
         """Remove the oldest releases beyond `keep`, never the serving one nor what to go back to,
         nor `built`: what was decided about a release is known while it is kept. What they offered
-        stays noted: it is asked about when their decisions' outcomes are known.
+        stays noted: it is asked about when their decisions' outcomes are known. What a process that
+        was killed left of a release in no list goes, too.
 
         Returns:
             The ids removed.
@@ -339,7 +340,13 @@ class ReleaseRegistry:
             name = record.artifact.name
             for version in self.store.versions(name):
                 self.store.delete(name, version)
+        self.store.remove_unnamed("releases", self._named)
         return sorted(record.release_id for record in doomed)
+
+    def _named(self) -> set[str]:
+        """The paths of what the history or the pointer names: all others a killed process left."""
+        latest = self.latest()
+        return {one.artifact.path for one in (*self.records(), *([latest] if latest else []))}
 
     def _note(self, changes: Mapping[str, dict[str, Any]], last: str = "") -> None:
         """Put these fields into the records of these releases; the release `last` comes last."""

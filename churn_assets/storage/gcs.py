@@ -20,7 +20,7 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import wraps
@@ -60,22 +60,6 @@ POINTER_ATTEMPTS = 5
 WRITE = "write"  # what a pointer's metadata call the write that made it
 UPLOAD_LIMIT = timedelta(days=1)  # what is not published so long after its last file never will be
 VERSION_FOLDER = re.compile(r"(.+?/[0-9a-f]{16})/")
-
-
-def upload(url: str, name: str, content: bytes, client: storage.Client | None = None) -> str:
-    """Write one object below `gs://bucket/prefix`, over one of the same name; returns its URL.
-
-    Raises:
-        ArtifactError: it can't be written.
-    """
-    parts = urlsplit(url)
-    path = "/".join(part for part in (parts.path.strip("/"), name) if part)
-    try:
-        blob = checked(client or storage_client()).bucket(parts.netloc).blob(path)
-        blob.upload_from_string(content, "application/octet-stream")
-    except REFUSALS as error:
-        raise ArtifactError(f"{url}: {error}") from error
-    return f"gs://{parts.netloc}/{path}"
 
 
 class _FilesManifest(BaseModel):
@@ -234,6 +218,16 @@ class GcsArtifactStore:
         objects = self.cache / "objects"
         copies = version_folders(objects)
         remove_abandoned(c for c in copies if c.relative_to(objects).as_posix() not in stored)
+
+    @explained
+    def remove_unnamed(self, prefix: str, named: Callable[[], Collection[str]]) -> None:
+        root, oldest = f"{self.prefix}manifests/", datetime.now(UTC) - UPLOAD_LIMIT
+        found = list(self.bucket.client.list_blobs(self.bucket, prefix=f"{root}{prefix}/"))
+        kept = named()
+        for blob in found:
+            name, _, version = blob.name[len(root) :].removesuffix(".json").rpartition("/")
+            if blob.time_created < oldest and f"objects/{name}/{version}" not in kept:
+                self.delete(name, version)
 
     @explained
     def sweep(self) -> None:

@@ -52,7 +52,7 @@ def write_file(url: str, name: str, content: bytes, client: storage.Client | Non
         OSError, ArtifactError: it can't be written.
     """
     if url.startswith("gs://"):
-        from churn_assets.storage.gcs import upload
+        from churn_assets.storage.uploading import upload
 
         return upload(url, name, content, client)
     write_atomically(Path(url) / name, content)

@@ -65,6 +65,52 @@ def test_the_next_command_keeps_what_the_killed_one_did(
     assert (noted.promoted, noted.set_aside) == (True, True)
 
 
+def stored(registry: ReleaseRegistry) -> set[str]:
+    """Every release of which the store has files, whole or not."""
+    objects = Path(registry.store.url) / "objects/releases"
+    return {path.relative_to(objects).parts[0] for path in objects.rglob("*") if path.is_file()}
+
+
+def test_the_next_build_removes_what_a_killed_one_left(
+    registry: ReleaseRegistry, base: Path, tmp_path: Path
+) -> None:
+    """Why: files of a release that was killed before it was listed stayed for ever, and so did the
+    rest of one that was half removed."""
+    folder, oldest = variant(base, tmp_path, 0)
+    started(registry, "waiting", "publish", str(folder)).communicate("go on\n")
+    registry.promote(oldest.release_id, "test")
+    kept = {publish(registry, base, tmp_path, n) for n in (1, 2)}
+    folder, unlisted = variant(base, tmp_path, 3)
+    killed(registry, "listing", "publish", str(folder))
+    killed(registry, "removing", "retain", "2")
+    assert {r.release_id for r in registry.records()} == kept
+    assert stored(registry) == {*kept, oldest.release_id, unlisted.release_id}
+    assert registry.retain(keep=2) == []
+    assert stored(registry) == kept
+
+
+def test_what_is_being_published_beside_is_not_removed(
+    registry: ReleaseRegistry, base: Path, tmp_path: Path
+) -> None:
+    """Its files are in place before any list has them."""
+    folder, manifest = variant(base, tmp_path, 0)
+    beside = started(registry, "waiting", "publish", str(folder))
+    try:
+        assert beside.stdout is not None
+        assert beside.stdout.readline() == "in place\n"
+        publish(registry, base, tmp_path, 1)
+        registry.retain(keep=2)
+        assert manifest.release_id in stored(registry)
+        beside.communicate("go on\n")
+    finally:
+        beside.kill()
+        beside.wait()
+    assert beside.returncode == 0
+    assert registry.folder(manifest.release_id).is_dir()
+    registry.retain(keep=2)
+    assert registry.folder(manifest.release_id).is_dir()
+
+
 @pytest.mark.parametrize("command", ["rollback", "promote"])
 def test_a_persons_decision_is_noted_with_the_pointer(
     registry: ReleaseRegistry, base: Path, tmp_path: Path, command: str
