@@ -1,33 +1,43 @@
 """The release in service, and every customer scored with it."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
+# Private: no public call tells a check that ran from one that a run has only planned.
+from dagster._core.storage.asset_check_execution_record import (
+    COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES,
+)
+
 from churn_assets.domain.experiment import ExperimentConfig
-from churn_assets.domain.measured import Measured
 from churn_assets.orchestration.compute import Compute
 from churn_assets.orchestration.resources import StoreResource
 from churn_assets.release.alerts import alert
-from churn_assets.release.assembly import Parts, Terms, assemble, choose, read_data, seal
+from churn_assets.release.assembly import Terms
+from churn_assets.release.building import Build, published, world_of
 from churn_assets.release.bundle import Comparison, canonical_json, read_manifest
-from churn_assets.release.components import Champion, World
 from churn_assets.release.config import AlertsConfig, ReleaseConfig, ScoringConfig
-from churn_assets.release.evidence import RELEASE, require_checks
+from churn_assets.release.gate import (
+    RENEWED,
+    CheckState,
+    PartState,
+    judge,
+    missed_gates,
+    unmatched,
+)
 from churn_assets.release.history import ReleaseRecord
 from churn_assets.release.learnt_from import spare_learnt_from
 from churn_assets.release.promotion import OnOutcomes, compare
 from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.release.rehearsal import Rehearsal
 from churn_assets.release.switches import budget_price, experiment, kill_switch
-from churn_assets.storage.current import read_report
+from churn_assets.storage.current import current_artifact, read_report
 from churn_assets.storage.protocol import Artifact, ArtifactStore
-from churn_assets.storage.scratch import scratch_folder
 
+RELEASE = dg.AssetKey("release")
 Graph = Callable[[], Any]
 """The whole asset graph with all its checks; a job's own context knows only what it selected."""
 
@@ -78,9 +88,9 @@ def release(
         "preference_pairs": preference_pairs,
     }
 
-    world = partial(_world, opened, retention_environment, oracle_policy, release_terms)
+    world = partial(world_of, opened, retention_environment, oracle_policy, release_terms)
     build = Build(models, data, customer_history, world, counts, missed)
-    record = _published(registry, build, release_terms, rehearsal)
+    record = published(registry, build, release_terms, rehearsal)
     spare_learnt_from(registry)
     refused = _refusal(registry, record, rehearsal, on_outcomes, context.log)
     if stand_in := registry.stand_in_for_damaged():
@@ -89,69 +99,6 @@ def release(
     removed = registry.retain(release_config.keep, built=record.release_id)
     opened.sweep()
     return _in_service(registry, registry.record(record.release_id), removed)
-
-
-@dataclass(frozen=True)
-class Build:
-    """What a release is made of.
-
-    models, data: asset name -> artifact. customers: those learnt from, one of `data`. world: the
-    current customers, to judge a stand-in on. checks: how many `passed`, `failed` and `warned`.
-    missed: component -> the gates it missed.
-    """
-
-    models: Mapping[str, Artifact]
-    data: Mapping[str, Artifact]
-    customers: Artifact
-    world: Callable[[], World]
-    checks: Mapping[str, int]
-    missed: Mapping[str, Sequence[str]]
-
-
-def _world(store: ArtifactStore, environment: Artifact, oracle: Artifact, terms: Terms) -> World:
-    """The current customers; read only where something has to be judged on them."""
-    folders = store.get(environment), store.get(oracle)
-    return World(*folders, terms.preset, terms.world, terms.samples)
-
-
-def _published(
-    registry: ReleaseRegistry, build: Build, terms: Terms, rehearsal: Rehearsal
-) -> ReleaseRecord:
-    """The release with these models, built unless there is one with the same content."""
-    store = registry.store
-    parts = Parts(**{name: store.get(artifact) for name, artifact in build.models.items()})
-    datasets = {name: store.get(artifact) for name, artifact in build.data.items()}
-    data = read_data(datasets)
-    champion = _champion(registry) if build.missed else None
-    with scratch_folder("release") as folder:
-        out, work = folder / "bundle", folder / "work"
-        out.mkdir()
-        work.mkdir()
-        gated = choose(build.missed, parts, build.world, terms, data, champion, work)
-        content = assemble(parts, gated, datasets[build.customers.name], out, terms, rehearsal)
-        known = registry.find_content(content)
-        if known is not None:
-            registry.note_build(known.release_id)
-            return known
-        seal(
-            out,
-            gated,
-            models={name: artifact.sha256 for name, artifact in build.models.items()},
-            data=data,
-            customers=build.customers,
-            checks=build.checks,
-            terms=terms,
-            champion=registry.serving_manifest(),
-            measured=Measured.load(build.world().environment),
-        )
-        return registry.publish(out)
-
-
-def _champion(registry: ReleaseRegistry) -> Champion | None:
-    """The release in service, every file's digest checked; None before the first one, and where
-    none can be used any more."""
-    manifest = registry.serving_manifest()
-    return None if manifest is None else Champion(manifest, registry.folder())
 
 
 def _tell(
@@ -313,4 +260,85 @@ def predictions(
         value=artifact,
         data_version=dg.DataVersion(artifact.sha256),
         metadata={"dagster/row_count": report["customers"], **unchanged, **figures},
+    )
+
+
+def require_checks(
+    instance: dg.DagsterInstance, graph: Any, store: ArtifactStore
+) -> tuple[dict[str, int], dict[str, list[str]]]:
+    """Count the checks above the release, and say which component missed which gates of its own;
+    fail unless every blocking check holds now of what the store has, and the parts belong together.
+
+    Within one run Dagster itself stops at a failed blocking check, and makes what lies below from
+    what lies above. Across runs it does not: a check may never have run, or may have judged an
+    older materialization than the one in use, or one that another Dagster or an upload has replaced
+    in the store; and what the last run didn't select may have been made from an older part.
+
+    Raises:
+        dg.Failure: names each blocking check and what is wrong with it, and each part that doesn't
+            belong to the others.
+    """
+    above = graph.get_ancestor_asset_keys(RELEASE)
+    keys = [key for key in graph.asset_check_keys if key.asset_key in above]
+    states = [_state(instance, key, blocking=graph.get(key).blocking) for key in keys]
+    counts, problems = judge(states)
+    missed = missed_gates(states)
+    problems += unmatched(_parts(instance, graph, store), missed)
+    if problems:
+        raise dg.Failure(
+            "no release: " + "; ".join(problems),
+            metadata={
+                "blocking_checks": dg.MetadataValue.md("\n".join(f"- {p}" for p in problems))
+            },
+            allow_retries=False,
+        )
+    return counts, missed
+
+
+def _parts(instance: dg.DagsterInstance, graph: Any, store: ArtifactStore) -> list[PartState]:
+    """What the release is made of, with what Dagster noted when each was made."""
+    above: dict[str, set[str]] = {}
+    waiting = [RELEASE]
+    while waiting:
+        key = waiting.pop()
+        parents = [p for p in graph.get(key).parent_keys if p.to_user_string() not in RENEWED]
+        above[key.to_user_string()] = {parent.to_user_string() for parent in parents}
+        waiting += [parent for parent in parents if parent.to_user_string() not in above]
+    del above[RELEASE.to_user_string()]
+    return [_part(instance, name, sorted(above[name]), store) for name in sorted(above)]
+
+
+def _part(
+    instance: dg.DagsterInstance, name: str, parents: Sequence[str], store: ArtifactStore
+) -> PartState:
+    newest = instance.get_latest_materialization_event(dg.AssetKey(name))
+    made = newest.asset_materialization if newest else None
+    tags = (made.tags if made else None) or {}
+    return PartState(
+        name=name,
+        judged=tags.get("dagster/data_version"),
+        stored=current_artifact(store, name).sha256,
+        made_from={parent: tags.get(f"dagster/input_data_version/{parent}") for parent in parents},
+    )
+
+
+def _state(instance: dg.DagsterInstance, key: dg.AssetCheckKey, *, blocking: bool) -> CheckState:
+    """What the check said last. A run that only plans it (because it still goes on, or was killed
+    before it came to it) has said nothing."""
+    name = f"{key.asset_key.to_user_string()}: {key.name}"
+    newest = instance.fetch_materializations(key.asset_key, limit=1).records
+    answers = instance.event_log_storage.get_asset_check_execution_history(
+        key, limit=1, status=COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES
+    )
+    evaluation = answers[0].evaluation if answers else None
+    if evaluation is None:
+        return CheckState(name=name, blocking=blocking)
+    target = evaluation.target_materialization_data
+    return CheckState(
+        name=name,
+        blocking=blocking,
+        evaluated=True,
+        passed=evaluation.passed,
+        warning=evaluation.severity == dg.AssetCheckSeverity.WARN,
+        current=bool(newest and target and target.storage_id == newest[0].storage_id),
     )
