@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 from churn_assets.domain.splits import SPLITS
 from churn_assets.orchestration.resources import StoreResource
 from churn_assets.release.bundle import ReleaseError, read_manifest, verify
+from churn_assets.release.history import newest_build
 from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.serving.engine import RetentionEngine
 from churn_assets.serving.golden import check_golden
@@ -56,17 +57,24 @@ def every_component_is_of_its_own_build(
 
 @dg.asset_check(asset="release", blocking=False)
 def the_newest_build_serves(store: StoreResource, release: Artifact) -> dg.AssetCheckResult:
-    """What was built last answers requests: no build since was worse than what serves, or was one
-    of other customers. One that somebody rolled back doesn't count, nor one that has served until
-    somebody promoted another."""
-    wanted = [r for r in ReleaseRegistry(store.open()).records() if not r.withdrawn][-1]
+    """What was built last answers requests: it is neither worse than what serves, nor of other
+    customers. Where it doesn't since a person rolled it back or promoted another, that is a
+    warning, which names the command that lets it serve."""
+    registry = ReleaseRegistry(store.open())
+    wanted = newest_build(registry.records())
     serving = read_manifest(store.open().get(release)).release_id
-    passed = wanted.promoted or wanted.release_id == serving
+    decided = wanted.is_kept_out(registry.latest_if_known())
+    why = (
+        f"{serving} serves; {wanted.release_id}, which present data and settings make, doesn't, by "
+        f"decision of a person: `churn promote {wanted.release_id}` lets it serve"
+        if decided
+        else f"{serving} serves; {wanted.release_id} was built since, and doesn't: {wanted.reason}"
+    )
+    passed = wanted.release_id == serving
     return dg.AssetCheckResult(
         passed=passed,
-        description=None
-        if passed
-        else f"{serving} serves; {wanted.release_id} was built since, and doesn't: {wanted.reason}",
+        severity=dg.AssetCheckSeverity.WARN if decided else dg.AssetCheckSeverity.ERROR,
+        description=None if passed else why,
         metadata={"serves": serving, "newest": wanted.release_id},
     )
 

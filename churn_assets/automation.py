@@ -12,8 +12,11 @@ from dagster._core.storage.tags import SENSOR_NAME_TAG  # private: the daemon's 
 from pydantic import BaseModel, ConfigDict
 
 from churn_assets.campaign.assets import deliver_contacts
+from churn_assets.orchestration.failed_runs import failure
 from churn_assets.orchestration.resources import StoreResource
 from churn_assets.outcomes.watching.report import NEW_OUTCOMES
+from churn_assets.release.alerts import alert
+from churn_assets.release.config import AlertsConfig
 from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.storage.current import asset_pointer, current_artifact, read_report
 
@@ -338,4 +341,19 @@ def _unmade(instance: dg.DagsterInstance) -> dg.DagsterRun | None:
     return None if instance.get_run_records(since, limit=1) else last.dagster_run
 
 
-sensors = [release_moved, retrain, automation_conditions]
+@dg.run_failure_sensor(
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.STOPPED,
+    description="An alert for each run of a schedule, a sensor or the UI that fails.",
+)
+def run_failed(
+    context: dg.RunFailureSensorContext, alerts_config: dg.ResourceParam[AlertsConfig]
+) -> None:
+    """Tell people. Not of runs of `churn materialize`, which say it themselves, by their exit code:
+    Dagster knows no repository of theirs, and hands over those of its own only."""
+    run = context.dagster_run
+    alert(failure(run, context.instance.all_logs(run.run_id)), alerts_config)
+
+
+sensors = [release_moved, retrain, run_failed, automation_conditions]
+sensors_of_a_log = [run_failed]

@@ -90,7 +90,8 @@ def definitions() -> dg.Definitions:
     if parts == {"campaign"}:
         assets = [campaign_contacts_asset(), accept_model_of_a_log()]
         checks = own_campaign.own_campaign_checks()
-        jobs, schedules, sensors = automation.jobs_of_a_log, [], []
+        jobs, schedules = automation.jobs_of_a_log, []
+        sensors = automation.sensors_of_a_log
     whole: dg.Definitions = dg.Definitions(
         assets=dg.map_asset_specs(automation.with_automation, assets),
         asset_checks=checks,

@@ -21,7 +21,8 @@ from churn_assets.campaign.workflow import Campaigns
 from churn_assets.definitions import bind, definitions
 from churn_assets.orchestration.resources import StoreResource
 from churn_assets.outcomes.watching.report import NEW_OUTCOMES
-from churn_assets.release.registry import LATEST, Latest
+from churn_assets.release.history import Latest
+from churn_assets.release.registry import LATEST
 from churn_assets.settings import PROJECT, Settings, load_settings
 from churn_assets.storage.current import asset_pointer
 from churn_assets.storage.local import LocalArtifactStore

@@ -11,7 +11,8 @@ from rich.table import Table
 
 from churn_assets.cli.errors import fail
 from churn_assets.release.bundle import ReleaseError
-from churn_assets.release.registry import Latest, ReleaseRecord, ReleaseRegistry
+from churn_assets.release.history import BY_HAND, Latest, ReleaseRecord
+from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.settings import load_settings
 from churn_assets.storage.opening import open_store
 from churn_assets.storage.protocol import ArtifactError, ArtifactStore
@@ -63,6 +64,8 @@ def releases(
     for record in records:
         serves = latest is not None and record.release_id == latest.release_id
         status = "withdrawn" if record.withdrawn else "promoted" if record.promoted else "kept"
+        if record.set_aside:
+            status = "set aside"
         created = f"{record.created:%Y-%m-%d %H:%M}"
         table.add_row("→" if serves else "", record.release_id, created, status, record.reason)
     Console().print(table)
@@ -93,7 +96,7 @@ def promote(
     release_id: Annotated[str, typer.Argument(help="an id that `churn releases` lists")],
 ) -> None:
     """Let a kept release serve, by decision of a person."""
-    _say(open_registry().promote(release_id, "promoted by hand"))
+    _say(open_registry().promote(release_id, BY_HAND))
 
 
 def _say(latest: Latest) -> None:

@@ -1,7 +1,6 @@
 """The release in service, and every customer scored with it."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,13 +13,12 @@ from dagster._core.storage.asset_check_execution_record import (
 )
 
 from churn_assets.domain.experiment import ExperimentConfig
-from churn_assets.domain.measured import Measured
 from churn_assets.orchestration.compute import Compute
 from churn_assets.orchestration.resources import StoreResource
 from churn_assets.release.alerts import alert
-from churn_assets.release.assembly import Parts, Terms, assemble, choose, read_data, seal
+from churn_assets.release.assembly import Terms
+from churn_assets.release.building import Build, published, world_of
 from churn_assets.release.bundle import Comparison, canonical_json, read_manifest
-from churn_assets.release.components import Champion, World
 from churn_assets.release.config import AlertsConfig, ReleaseConfig, ScoringConfig
 from churn_assets.release.gate import (
     RENEWED,
@@ -30,14 +28,14 @@ from churn_assets.release.gate import (
     missed_gates,
     unmatched,
 )
+from churn_assets.release.history import ReleaseRecord
 from churn_assets.release.learnt_from import spare_learnt_from
 from churn_assets.release.promotion import OnOutcomes, compare
-from churn_assets.release.registry import ReleaseRecord, ReleaseRegistry
+from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.release.rehearsal import Rehearsal
 from churn_assets.release.switches import budget_price, experiment, kill_switch
 from churn_assets.storage.current import current_artifact, read_report
 from churn_assets.storage.protocol import Artifact, ArtifactStore
-from churn_assets.storage.scratch import scratch_folder
 
 RELEASE = dg.AssetKey("release")
 Graph = Callable[[], Any]
@@ -90,79 +88,17 @@ def release(
         "preference_pairs": preference_pairs,
     }
 
-    world = partial(_world, opened, retention_environment, oracle_policy, release_terms)
+    world = partial(world_of, opened, retention_environment, oracle_policy, release_terms)
     build = Build(models, data, customer_history, world, counts, missed)
-    record = _published(registry, build, release_terms, rehearsal)
+    record = published(registry, build, release_terms, rehearsal)
     spare_learnt_from(registry)
     refused = _refusal(registry, record, rehearsal, on_outcomes, context.log)
     if stand_in := registry.stand_in_for_damaged():
         context.log.warning(f"{stand_in.release_id} serves: {stand_in.reason}")
     _tell(registry, record, refused, alerts_config)
-    removed = registry.retain(release_config.keep)
+    removed = registry.retain(release_config.keep, built=record.release_id)
     opened.sweep()
-    return _in_service(registry, removed)
-
-
-@dataclass(frozen=True)
-class Build:
-    """What a release is made of.
-
-    models, data: asset name -> artifact. customers: those learnt from, one of `data`. world: the
-    current customers, to judge a stand-in on. checks: how many `passed`, `failed` and `warned`.
-    missed: component -> the gates it missed.
-    """
-
-    models: Mapping[str, Artifact]
-    data: Mapping[str, Artifact]
-    customers: Artifact
-    world: Callable[[], World]
-    checks: Mapping[str, int]
-    missed: Mapping[str, Sequence[str]]
-
-
-def _world(store: ArtifactStore, environment: Artifact, oracle: Artifact, terms: Terms) -> World:
-    """The current customers; read only where something has to be judged on them."""
-    folders = store.get(environment), store.get(oracle)
-    return World(*folders, terms.preset, terms.world, terms.samples)
-
-
-def _published(
-    registry: ReleaseRegistry, build: Build, terms: Terms, rehearsal: Rehearsal
-) -> ReleaseRecord:
-    """The release with these models, built unless there is one with the same content."""
-    store = registry.store
-    parts = Parts(**{name: store.get(artifact) for name, artifact in build.models.items()})
-    datasets = {name: store.get(artifact) for name, artifact in build.data.items()}
-    data = read_data(datasets)
-    champion = _champion(registry) if build.missed else None
-    with scratch_folder("release") as folder:
-        out, work = folder / "bundle", folder / "work"
-        out.mkdir()
-        work.mkdir()
-        gated = choose(build.missed, parts, build.world, terms, data, champion, work)
-        content = assemble(parts, gated, datasets[build.customers.name], out, terms, rehearsal)
-        known = registry.find_content(content)
-        if known is not None:
-            return known
-        seal(
-            out,
-            gated,
-            models={name: artifact.sha256 for name, artifact in build.models.items()},
-            data=data,
-            customers=build.customers,
-            checks=build.checks,
-            terms=terms,
-            champion=registry.serving_manifest(),
-            measured=Measured.load(build.world().environment),
-        )
-        return registry.publish(out)
-
-
-def _champion(registry: ReleaseRegistry) -> Champion | None:
-    """The release in service, every file's digest checked; None before the first one, and where
-    none can be used any more."""
-    manifest = registry.serving_manifest()
-    return None if manifest is None else Champion(manifest, registry.folder())
+    return _in_service(registry, registry.record(record.release_id), removed)
 
 
 def _tell(
@@ -172,7 +108,7 @@ def _tell(
 
     Args:
         refused: why this run's comparison refused it; empty where it didn't. Of a release that
-            somebody has put another one before nobody needs to be told.
+            somebody has put another one before nobody needs to be told: the check says it.
     """
     latest = registry.latest()
     serves = latest is not None and latest.release_id == record.release_id
@@ -190,9 +126,15 @@ def _refusal(
     on_outcomes: OnOutcomes,
     log: dg.DagsterLogManager,
 ) -> str:
-    """Promote a release that waits for it, and log what decided; why it was refused, empty where it
-    wasn't, serves already or was withdrawn."""
-    if record.promoted or record.withdrawn:
+    """Promote a release that doesn't serve, and log what decided; why it was refused, empty where
+    it wasn't, serves already, or a person decided against it.
+
+    One that has served before is no exception: a setting or a table was put back since.
+    """
+    serving = registry.serving_manifest()
+    if serving is not None and serving.release_id == record.release_id:
+        return ""
+    if record.is_kept_out(registry.latest_if_known()):
         return ""
     comparison = _promote_unless_worse(registry, record, rehearsal, on_outcomes)
     log.info(f"{record.release_id}: {comparison.reason}")
@@ -228,20 +170,24 @@ def _promote_unless_worse(
     return comparison
 
 
-def _in_service(registry: ReleaseRegistry, removed: list[str]) -> dg.MaterializeResult[Artifact]:
-    latest, newest = registry.latest(), registry.records()[-1]
+def _in_service(
+    registry: ReleaseRegistry, newest: ReleaseRecord, removed: list[str]
+) -> dg.MaterializeResult[Artifact]:
+    """What serves, beside the newest build."""
+    latest = registry.latest()
     if latest is None:
         raise dg.Failure(f"{newest.release_id} was built but not promoted: {newest.reason}")
     rows = [
         f"| {'→' if r.release_id == latest.release_id else ''} | {r.release_id} | {r.reason} |"
         for r in reversed(registry.records())
     ]
-    # Of a release that has served, its own reason is why it once won.
-    reason = latest.reason if newest.promoted else newest.reason
+    # Of a release that a person decided against, its own reason is why it once won.
+    serves, kept_out = newest.release_id == latest.release_id, newest.is_kept_out(latest)
+    reason = latest.reason if serves or kept_out else newest.reason
     metadata: dict[str, Any] = {
         "release_id": latest.release_id,
         "built": newest.release_id,
-        "promoted": newest.release_id == latest.release_id,
+        "promoted": serves,
         "reason": reason,
         "stand_ins": "; ".join(registry.manifest(latest.release_id).stand_ins.values()) or "none",
         "removed": ", ".join(removed) or "none",
@@ -249,10 +195,10 @@ def _in_service(registry: ReleaseRegistry, removed: list[str]) -> dg.Materialize
             "\n".join(["| serves | release | why |", "|---|---|---|", *rows])
         ),
     }
-    if newest.release_id != latest.release_id:
+    if not serves:
         metadata["unchanged"] = (
             f"{latest.release_id} serves, not {newest.release_id}: {reason}"
-            if newest.promoted
+            if kept_out
             else f"{newest.release_id} was built, but doesn't serve: {reason}"
         )
     return dg.MaterializeResult(

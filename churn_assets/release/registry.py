@@ -9,12 +9,10 @@ that are there. Should they be damaged later, the last good release stands in.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
-
-from pydantic import BaseModel, ConfigDict, TypeAdapter, model_validator
+from typing import Any
 
 from churn_assets.release.bundle import (
     Comparison,
@@ -24,10 +22,21 @@ from churn_assets.release.bundle import (
     read_manifest,
     verify,
 )
+from churn_assets.release.history import (
+    RECORDS,
+    SERVING,
+    Latest,
+    ReleaseRecord,
+    Stored,
+    good_ones,
+    ids_of,
+    published_before,
+    put_aside,
+    told_by,
+)
 from churn_assets.release.noted_offers import note_offers
 from churn_assets.storage.current import change_pointer, parse_pointer
 from churn_assets.storage.protocol import (
-    Artifact,
     ArtifactStore,
     DamagedArtifactError,
     PointerMovedError,
@@ -37,48 +46,6 @@ LATEST = "releases/latest.json"
 HISTORY = "releases/history.json"
 
 log = logging.getLogger(__name__)
-
-
-class Stored(BaseModel):
-    """A release's id and its files, which name it too."""
-
-    model_config = ConfigDict(frozen=True)
-
-    release_id: str
-    artifact: Artifact
-
-    @model_validator(mode="after")
-    def _one_release(self) -> Self:
-        if self.artifact.name != artifact_name(self.release_id):
-            raise ValueError(f"names release {self.release_id} but files of {self.artifact.name}")
-        return self
-
-
-class ReleaseRecord(Stored):
-    """One kept release.
-
-    Attributes:
-        promoted: it has served at some time.
-        withdrawn: it was rolled back; the same content is then not promoted again by itself.
-        reason: why it was promoted, or why not.
-    """
-
-    content: str
-    created: datetime
-    promoted: bool
-    reason: str
-    withdrawn: bool = False
-
-
-class Latest(Stored):
-    """The pointer's content: which release serves, since when and why."""
-
-    since: datetime
-    reason: str
-
-
-_HISTORY = TypeAdapter(list[ReleaseRecord])
-_LATEST = TypeAdapter(Latest)
 
 
 class ReleaseRegistry:
@@ -100,6 +67,13 @@ class ReleaseRegistry:
         """
         content = self.store.read_pointer(LATEST)
         return None if content is None else self._parse_latest(content)
+
+    def latest_if_known(self) -> Latest | None:
+        """The same; None also where the pointer is damaged."""
+        try:
+            return self.latest()
+        except ReleaseError:
+            return None
 
     def serving(self) -> Stored | None:
         """What a server that starts now serves: the latest release or, where that is damaged, the
@@ -131,12 +105,8 @@ class ReleaseRegistry:
         """What may serve while the latest release can't be used, the best choice first: releases
         that have served and weren't withdrawn, those made before the latest one before the others.
         """
-        records = self.records()
-        try:
-            latest = self.latest()
-        except ReleaseError:
-            latest = None
-        return _good_ones(records, latest.release_id if latest else None)
+        records, latest = self.records(), self.latest_if_known()
+        return good_ones(records, latest.release_id if latest else None)
 
     def serving_manifest(self) -> Manifest | None:
         """The manifest of what serves, with which a new release is compared; None before the first
@@ -158,7 +128,7 @@ class ReleaseRegistry:
         Raises:
             ReleaseError: the pointer is damaged; says what to do.
         """
-        return self._parse_history(self.store.read_pointer(HISTORY))
+        return self._told(self.store.read_pointer(HISTORY))
 
     def record(self, release_id: str) -> ReleaseRecord:
         """One release by id; raises ReleaseError that names the ids there are."""
@@ -166,7 +136,7 @@ class ReleaseRegistry:
         for record in records:
             if record.release_id == release_id:
                 return record
-        raise ReleaseError(f"no release {release_id!r}; there are: {_ids(records)}")
+        raise ReleaseError(f"no release {release_id!r}; there are: {ids_of(records)}")
 
     def find_content(self, content: str) -> ReleaseRecord | None:
         """The kept release with exactly these files, if there is one and its copy in the store is
@@ -225,6 +195,7 @@ class ReleaseRegistry:
             artifact=artifact,
             created=manifest.created,
             promoted=False,
+            built_last=True,
             reason=manifest.comparison.reason,
         )
 
@@ -233,16 +204,23 @@ class ReleaseRegistry:
 
         def listed(records: list[ReleaseRecord]) -> list[ReleaseRecord]:
             same = [r for r in records if r.content == record.content]
-            withdrawn = any(r.withdrawn for r in same)
-            others = [r for r in records if r not in same]
-            return [*others, record.model_copy(update={"withdrawn": withdrawn})]
+            decided = {
+                "withdrawn": any(r.withdrawn for r in same),
+                "set_aside": any(r.is_kept_out(self.latest_if_known()) for r in same),
+            }
+            others = [r.model_copy(update={"built_last": False}) for r in records if r not in same]
+            return [*others, record.model_copy(update=decided)]
 
         self._change(listed)
         return self.record(record.release_id)
 
     def promote(self, release_id: str, reason: str) -> Latest:
-        """Let a release serve by decision of a person, whatever serves now."""
-        return self._serve(self.record(release_id), reason, self.store.read_pointer(LATEST))
+        """Let a release serve by decision of a person, whatever serves now. What has to give way
+        doesn't come back by itself."""
+        before, current = self.store.read_pointer(LATEST), self.latest_if_known()
+        record, serves = self.record(release_id), current.release_id if current else None
+        aside = put_aside(self.records(), release_id, serves)
+        return self._serve(record, reason, before, sets_aside=aside)
 
     def promote_winner(self, release_id: str, comparison: Comparison) -> Latest:
         """Let a release serve that a comparison has promoted.
@@ -258,24 +236,45 @@ class ReleaseRegistry:
                 f"{release_id} was compared with {comparison.champion}, but {serving} serves by "
                 "now: materialize the release again"
             )
-        return self._serve(self.record(release_id), comparison.reason, before)
+        return self._serve(self.record(release_id), comparison.reason, before, last=True)
 
     def _serve(
-        self, record: ReleaseRecord, reason: str, before: bytes | None, withdrawn: str | None = None
+        self,
+        record: ReleaseRecord,
+        reason: str,
+        before: bytes | None,
+        *,
+        last: bool = False,
+        **decided: Any,
     ) -> Latest:
-        """Verify the files, move the pointer from `before`, then note it in the history; there,
-        too, that the release `withdrawn` was rolled back."""
+        """Verify the files, move the pointer from `before`, then note in the history what it says.
+
+        Args:
+            last: it is to be the history's last.
+            decided: `withdraws` or `sets_aside` of the pointer.
+        """
         self.open(record)
+        content = self.store.read_pointer(HISTORY)
+        if self._told(content) != self._parse_history(content):  # soon no pointer will say it
+            self._note({})
         latest = Latest(
             release_id=record.release_id,
             artifact=record.artifact,
             since=datetime.now(UTC).replace(microsecond=0),
             reason=reason,
+            **decided,
         )
         self.store.swap_pointer(LATEST, before, latest.model_dump_json(indent=1).encode())
-        serving = {"promoted": True, "reason": reason, "withdrawn": False}
-        self._note({withdrawn: {"withdrawn": True}, record.release_id: serving})
+        self._note({}, last=record.release_id if last else "")
         return latest
+
+    def note_build(self, release_id: str) -> None:
+        """Note that a kept release is what was built last."""
+        self._change(
+            lambda records: [
+                r.model_copy(update={"built_last": r.release_id == release_id}) for r in records
+            ]
+        )
 
     def refuse(self, release_id: str, reason: str) -> None:
         """Note why a comparison didn't let a release serve; what serves stays as it is."""
@@ -293,10 +292,10 @@ class ReleaseRegistry:
             raise ReleaseError("there is no release yet, so nothing to roll back")
         current, records = self._parse_latest(before).release_id, self.records()
         passed_over: list[str] = []
-        for target in _good_ones(_before(records, current)):
+        for target in good_ones(published_before(records, current)):
             reason = "; ".join([f"rolled back from {current}", *passed_over])
             try:
-                return self._serve(target, reason, before, withdrawn=current)
+                return self._serve(target, reason, before, withdraws=current)
             except (DamagedArtifactError, ReleaseError) as error:
                 passed_over.append(str(error))
         if passed_over:
@@ -315,9 +314,11 @@ class ReleaseRegistry:
             return None
         return self._serve(self.record(serving.release_id), "the latest one is damaged", before)
 
-    def retain(self, keep: int) -> list[str]:
-        """Remove the oldest releases beyond `keep`, never the serving one nor what to go back to.
-        What they offered stays noted: it is asked about when their decisions' outcomes are known.
+    def retain(self, keep: int, built: str | None = None) -> list[str]:
+        """Remove the oldest releases beyond `keep`, never the serving one nor what to go back to,
+        nor `built`: what was decided about a release is known while it is kept. What they offered
+        stays noted: it is asked about when their decisions' outcomes are known. What a process that
+        was killed left of a release in no list goes, too.
 
         Returns:
             The ids removed.
@@ -327,8 +328,9 @@ class ReleaseRegistry:
 
         def without_the_oldest(records: list[ReleaseRecord]) -> list[ReleaseRecord]:
             latest = self.latest()
-            targets = _good_ones(_before(records, latest.release_id)) if latest else []
+            targets = good_ones(published_before(records, latest.release_id)) if latest else []
             protected = {needed.release_id for needed in (latest, *targets[:1]) if needed}
+            protected |= {built} if built else set()
             removable = [r for r in records if r.release_id not in protected]
             doomed[:] = removable[: max(0, len(records) - keep)]
             return [r for r in records if r not in doomed]
@@ -338,19 +340,29 @@ class ReleaseRegistry:
             name = record.artifact.name
             for version in self.store.versions(name):
                 self.store.delete(name, version)
+        self.store.remove_unnamed("releases", self._named)
         return sorted(record.release_id for record in doomed)
 
-    def _note(self, changes: Mapping[str | None, dict[str, Any]]) -> None:
-        """Put these fields into the records of these releases."""
+    def _named(self) -> set[str]:
+        """The paths of what the history or the pointer names: all others a killed process left."""
+        latest = self.latest()
+        return {one.artifact.path for one in (*self.records(), *([latest] if latest else []))}
+
+    def _note(self, changes: Mapping[str, dict[str, Any]], last: str = "") -> None:
+        """Put these fields into the records of these releases; the release `last` comes last."""
         self._change(
-            lambda records: [r.model_copy(update=changes.get(r.release_id, {})) for r in records]
+            lambda records: sorted(
+                (r.model_copy(update=changes.get(r.release_id, {})) for r in records),
+                key=lambda record: record.release_id == last,
+            )
         )
 
     def _change(self, change: Callable[[list[ReleaseRecord]], list[ReleaseRecord]]) -> None:
         """Put a list of records made of the present one in its place; `change` is asked again where
         somebody else's change came between.
 
-        The list's order is that of publication; nothing may sort it, least of all by a clock.
+        The list's order is that of publication; what a comparison promotes is its last, so that a
+        roll-back goes to what served before. Nothing may sort it by a clock.
 
         Raises:
             PointerMovedError: that happened too often; the history stays as others left it.
@@ -358,12 +370,16 @@ class ReleaseRegistry:
         change_pointer(
             self.store,
             HISTORY,
-            lambda before: _HISTORY.dump_json(change(self._parse_history(before)), indent=1),
+            lambda before: RECORDS.dump_json(change(self._told(before)), indent=1),
         )
+
+    def _told(self, content: bytes | None) -> list[ReleaseRecord]:
+        """The history's records with what the pointer says of them."""
+        return told_by(self._parse_history(content), self.latest_if_known())
 
     def _parse_latest(self, content: bytes) -> Latest:
         try:
-            return parse_pointer(_LATEST, self.store.url, LATEST, content)
+            return parse_pointer(SERVING, self.store.url, LATEST, content)
         except DamagedArtifactError as error:
             raise ReleaseError(
                 f"{error}; name the release that is to serve with `churn promote ID`"
@@ -373,27 +389,9 @@ class ReleaseRegistry:
         if content is None:
             return []
         try:
-            return parse_pointer(_HISTORY, self.store.url, HISTORY, content)
+            return parse_pointer(RECORDS, self.store.url, HISTORY, content)
         except DamagedArtifactError as error:
             raise ReleaseError(
                 f"{error}; restore it, or delete it and run `churn materialize` (older releases "
                 "can't be rolled back to then)"
             ) from error
-
-
-def _before(records: Sequence[ReleaseRecord], release_id: str) -> list[ReleaseRecord]:
-    """What was published before a release; nothing where it isn't listed."""
-    ids = [record.release_id for record in records]
-    return list(records[: ids.index(release_id)]) if release_id in ids else []
-
-
-def _good_ones(records: Sequence[ReleaseRecord], latest: str | None = None) -> list[ReleaseRecord]:
-    """What has served and wasn't withdrawn, except `latest`: what was published before that comes
-    first, and of two the younger."""
-    earlier = _before(records, latest) if latest else []
-    later = [r for r in records if r not in earlier and r.release_id != latest]
-    return [r for r in [*reversed(earlier), *reversed(later)] if r.promoted and not r.withdrawn]
-
-
-def _ids(records: Sequence[ReleaseRecord]) -> str:
-    return ", ".join(record.release_id for record in records) or "none yet"

@@ -20,7 +20,7 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
@@ -203,6 +203,16 @@ class GcsArtifactStore:
         objects = self.cache / "objects"
         copies = version_folders(objects)
         remove_abandoned(c for c in copies if c.relative_to(objects).as_posix() not in stored)
+
+    @explained
+    def remove_unnamed(self, prefix: str, named: Callable[[], Collection[str]]) -> None:
+        root, oldest = f"{self.prefix}manifests/", datetime.now(UTC) - UPLOAD_LIMIT
+        found = list(self.bucket.client.list_blobs(self.bucket, prefix=f"{root}{prefix}/"))
+        kept = named()
+        for blob in found:
+            name, _, version = blob.name[len(root) :].removesuffix(".json").rpartition("/")
+            if blob.time_created < oldest and f"objects/{name}/{version}" not in kept:
+                self.delete(name, version)
 
     @explained
     def sweep(self) -> None:

@@ -6,7 +6,7 @@ import fcntl
 import fnmatch
 import logging
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,7 +16,12 @@ from churn_assets.storage.protocol import (
     DamagedArtifactError,
     PointerMovedError,
 )
-from churn_assets.storage.scratch import remove_abandoned, staging_folder, staging_folders
+from churn_assets.storage.scratch import (
+    hold_copy,
+    remove_abandoned,
+    staging_folder,
+    staging_folders,
+)
 from churn_assets.storage.trees import copy_tree, tree_files, tree_sha256, write_atomically
 from churn_assets.storage.verification import (
     ages_of,
@@ -51,15 +56,17 @@ class LocalArtifactStore:
         self._require()
         artifact = Artifact(name=name, sha256=tree_sha256(tree_files(folder)))
         target = self.root / artifact.path
-        if target.exists():
+        if hold_copy(target):
             try:
                 verified(target, artifact)
                 return artifact
             except DamagedArtifactError:
                 shutil.rmtree(target)  # a damaged copy is replaced by the sound one at hand
-        with staging_folder(self.root / "objects", target) as staging:
-            publish_folder(copy_tree(folder, staging / "tree"), target, artifact)
-        return artifact
+        while True:
+            with staging_folder(self.root / "objects", target) as staging:
+                publish_folder(copy_tree(folder, staging / "tree"), target, artifact)
+            if hold_copy(target):  # else `remove_unnamed` came between: nothing names it yet
+                return artifact
 
     def get(self, artifact: Artifact) -> Path:
         self._require()
@@ -92,6 +99,13 @@ class LocalArtifactStore:
         folder = self.root / "objects" / name / version
         if folder.is_dir():
             shutil.rmtree(folder)
+
+    def remove_unnamed(self, prefix: str, named: Callable[[], Collection[str]]) -> None:
+        # Asked once a folder is locked: who put it holds it until its end, and names it before.
+        remove_abandoned(
+            version_folders(self.root / "objects" / prefix),
+            unless=lambda folder: folder.relative_to(self.root).as_posix() in named(),
+        )
 
     def sweep(self) -> None:
         remove_abandoned(staging_folders(self.root / "objects"))

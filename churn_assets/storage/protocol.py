@@ -10,6 +10,7 @@ atomically. The same contract holds on a local folder (`local.py`) and on Google
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Protocol
 
@@ -85,6 +86,12 @@ class ArtifactStore(Protocol):
 
     def delete(self, name: str, version: str) -> None:
         """Remove one version (retention); a version that is not there is no error."""
+        ...
+
+    def remove_unnamed(self, prefix: str, named: Callable[[], Collection[str]]) -> None:
+        """Remove the versions of artifacts below `prefix`, whole or not, whose paths `named`
+        doesn't give; none that a living process has put (in a bucket: that was put within a day).
+        """
         ...
 
     def sweep(self) -> None:

@@ -14,7 +14,7 @@ import shutil
 import tempfile
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -77,8 +77,11 @@ def is_still(folder: Path, descriptor: int) -> bool:
         return False
 
 
-def remove_abandoned(folders: Iterator[Path]) -> None:
-    """Remove those of the folders that are this user's and that no living process holds."""
+def remove_abandoned(
+    folders: Iterator[Path], unless: Callable[[Path], bool] = lambda folder: False
+) -> None:
+    """Remove those of the folders that are this user's and that no living process holds, unless
+    they are to stay, which is asked of each while nobody else can hold it."""
     for folder in folders:
         try:
             found = folder.lstat()
@@ -88,7 +91,8 @@ def remove_abandoned(folders: Iterator[Path]) -> None:
         try:
             if found.st_uid == os.getuid():
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(folder, ignore_errors=True)
+                if not unless(folder):
+                    shutil.rmtree(folder, ignore_errors=True)
         except BlockingIOError:
             pass  # in use
         finally:

@@ -13,7 +13,8 @@ import pytest
 from churn_assets.decision.rules.families import Rule
 from churn_assets.release.bundle import Manifest
 from churn_assets.release.config import ScoringConfig
-from churn_assets.release.registry import LATEST, Latest, ReleaseRegistry
+from churn_assets.release.history import Latest
+from churn_assets.release.registry import LATEST, ReleaseRegistry
 from churn_assets.serving.bulk.scoring import run as run_predictions
 from churn_assets.serving.live.hosting import EngineHost
 from churn_assets.storage.current import asset_pointer

@@ -21,7 +21,8 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from api.main import TURN_SECONDS, build_app
 from churn_assets.release.bundle import Manifest
-from churn_assets.release.registry import LATEST, Latest, ReleaseRegistry
+from churn_assets.release.history import Latest
+from churn_assets.release.registry import LATEST, ReleaseRegistry
 from churn_assets.release.switches import kill_switch
 from churn_assets.serving.live.hosting import EngineHost
 from churn_assets.serving.schemas import SAMPLE_REQUEST

@@ -13,7 +13,8 @@ import pytest
 
 from churn_assets.release import bundle as bundle_module
 from churn_assets.release.bundle import Manifest, ReleaseError, read_manifest, verify
-from churn_assets.release.registry import HISTORY, LATEST, Latest, ReleaseRegistry
+from churn_assets.release.history import Latest
+from churn_assets.release.registry import HISTORY, LATEST, ReleaseRegistry
 from churn_assets.storage.current import current_artifact
 from churn_assets.storage.gcs import GcsArtifactStore
 from churn_assets.storage.protocol import Artifact, ArtifactStore, DamagedArtifactError

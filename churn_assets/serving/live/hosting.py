@@ -14,8 +14,9 @@ from churn_assets.domain.experiment import ExperimentConfig
 from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.messages.writing.bandit import TemplateChooser
 from churn_assets.release.bundle import ReleaseError, artifact_name
+from churn_assets.release.history import Stored
 from churn_assets.release.offers import percent_offered
-from churn_assets.release.registry import ReleaseRegistry, Stored
+from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.release.switches import budget_price, experiment, kill_switch, templates
 from churn_assets.serving.bulk.predictions import PredictionBook
 from churn_assets.serving.engine import RetentionEngine
