@@ -136,13 +136,19 @@ _SAID: dict[Meaning, tuple[str, ...]] = {
     ),
     # Who they are.
     "id": (
-        r"id|key|number|nr|no|uuid|code|msisdn",
-        r"(kunden|konto|vertrags|mitglieds)?(nummer|nr|kennung)|\w+id",
-        r"identifiant|numero|matricule|reference",
-        r"identificador|numero|codigo|referencia",
+        r"id|key|number|nr|no|uuid|code|msisdn|^n$",
+        r"(kunden|konto|vertrags|mitglieds|abo|abonnenten|teilnehmer|versicherten)?"
+        r"(nummer|nr|kennung)|kdnr|\w+id",
+        r"identifiant|numero|matricule|ref(erence)?"
+        r"|n( o)? (de |du |d )?(client\w*|abonne\w*|adherent\w*|membre|compte|contrat|dossier"
+        r"|ligne|police|usager|societaire|assure)",
+        r"identificador|numero|codigo|referencia"
+        r"|n( o)? (de |del )?(cliente|abonad[oa]|soci[oa]|cuenta|contrato|usuario|poliza|linea)",
         r"(klant(en)?|relatie|lid(maatschaps)?|rekening|debiteur|polis|abonnee)(nummer|nr|code)",
-        r"codice|identificativo|matricola|riferimento",
-        r"matricula",
+        r"codice|identificativo|matricola|riferimento"
+        r"|n( o)? (di |del |d )?(cliente|abbonat[oa]|tessera|conto|contratto|uten(za|te)|polizza)",
+        r"matricula"
+        r"|n( o)? (de |do |da )?(cliente|assinante|soci[oa]|conta|contrato|utente|apolice)",
     ),
     "first_name": (
         r"(first|given) name|name", r"vorname|rufname", r"prenom", r"nombre",
@@ -292,7 +298,8 @@ NO = frozenset({
 
 
 def plain(name: str) -> str:
-    """A column's name in lower case, its words apart."""
+    """A column's name in lower case, its words apart; the sign № is a word."""
+    name = name.replace("№", " No ")
     return " ".join(re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[_\W]+", " ", name).lower().split())
 
 

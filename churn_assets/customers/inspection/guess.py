@@ -12,7 +12,7 @@ from churn_assets.customers.inspection.dates import Written
 from churn_assets.customers.inspection.flags import find_flags
 from churn_assets.customers.inspection.keys import Keys
 from churn_assets.customers.inspection.paid import Unpaid
-from churn_assets.customers.inspection.personal import Personal
+from churn_assets.customers.inspection.personal import NOBODY, Personal
 from churn_assets.customers.inspection.words import means_yes, named, says_yes_or_no, yes_of
 from churn_assets.customers.quality.columns import date, number, text, trimmed, word
 from churn_assets.customers.quality.leakage import Candidate, Leak, comes_afterwards, find_leaks
@@ -21,7 +21,6 @@ from churn_assets.customers.reading.dates import DAYS_OF_A_MONTH
 from churn_assets.customers.reading.numbers import Marks
 
 NOTHING_UNKNOWN: Mapping[str, Sequence[str]] = MappingProxyType({})
-NOBODY: Mapping[str, Personal] = MappingProxyType({})
 LEVELS = 12  # written out in the contract
 _LONGEST_TENURE = 600  # months; more are days
 
