@@ -103,15 +103,21 @@ _SAID: dict[Meaning, tuple[str, ...]] = {
         r"|tempo de (casa|contrato|cliente)",
     ),
     "since": (
-        r"since|start( date)?|joined|join date|signup|signed up|created|registration",
+        r"since|start( date)?|joined|join date|signup|signed up|created|registration|opened on"
+        r"|(subscription|activation|contract|opening) date|date of (subscription|joining|opening)",
         r"seit|\w*beginn|startdatum|\w*eintritt(sdatum)?|anmelde(datum|tag)|anmeldung|angelegt"
-        r"|registrier\w*|(vertrags)?abschluss(datum)?",
-        r"depuis|debut|inscription|souscription|adhesion|cree le|date (de )?(debut|creation)",
-        r"desde|inicio|alta|registro|inscripcion|fecha (de )?(inicio|alta|registro)",
+        r"|registrier\w*|(vertrags)?abschluss(datum)?|abgeschlossen am"
+        r"|(vertrags|aktivierungs|abo|abonnement|aufnahme|beitritts)datum",
+        r"depuis|debut|inscription|souscription|adhesion|(cree|abonne|souscrit|inscrit)e? le"
+        r"|date (de |d )?(debut|creation|abonnement|entree|arrivee|activation|ouverture|contrat)",
+        r"desde|inicio|alta|registro|inscripcion|fecha (de )?(inicio|alta|registro|contratacion"
+        r"|suscripcion|activacion|ingreso|contrato)",
         r"sinds|\w*begin(datum)?|ingangsdatum|inschrij(f|v)\w*|ingeschreven|aanmeld\w*|aangemaakt"
-        r"|registratie\w*|afgesloten op",
-        r"dal|inizio|attivazione|iscrizione|iscritt[oa]|registrazione|adesione|sottoscrizione",
-        r"adesao|inscricao|cadastro|ativacao|contratacao|subscricao",
+        r"|registratie\w*|afgesloten op|(abonnements?|contract|activatie)datum",
+        r"dal|inizio|attivazione|iscrizione|iscritt[oa]|registrazione|adesione|sottoscrizione"
+        r"|data (di |del )?(abbonamento|contratto|apertura)",
+        r"adesao|inscricao|cadastro|ativacao|contratacao|subscricao"
+        r"|data (de |da |do )?(assinatura|contrato|entrada|abertura)",
     ),
     "end": (
         r"end( date)?|churn date|cancel\w*( date)?|terminat\w*( date)?|left (at|on)",

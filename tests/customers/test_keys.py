@@ -84,3 +84,40 @@ def test_snapshots_of_customers_with_numbers(heading: str, tmp_path: Path) -> No
 )  # fmt: skip
 def test_other_headings_name_nobody(heading: str, meaning: Meaning) -> None:
     assert not says(heading, meaning)
+
+
+@pytest.mark.parametrize(
+    "heading",
+    [
+        *("Date d'abonnement", "Date de souscription", "Abonné le", "Date d'entrée", "Souscrit le"),
+        *("Subscription date", "Date joined", "Opened on", "Activation date", "Contract date"),
+        *("Vertragsdatum", "Aktivierungsdatum", "Abodatum", "Aufnahmedatum", "Abgeschlossen am"),
+        *("Fecha de contratación", "Fecha de suscripción", "Fecha de activación", "Alta"),
+        *("Abonnementsdatum", "Contractdatum", "Activatiedatum", "Data abbonamento"),
+        *("Data di attivazione", "Data do contrato", "Data de assinatura", "Data de adesão"),
+    ],
+)
+def test_headings_of_the_day_of_joining(heading: str) -> None:
+    assert says(heading, "since")
+
+
+@pytest.mark.parametrize(
+    "heading",
+    [
+        *("Date de fin d'abonnement", "Date de fin de contrat", "Type d'abonnement", "Abonnement"),
+        *("Vertragsende", "Data fine contratto", "Fecha de pago", "Contract end date"),
+        *("Subscription", "Abonnement mensuel", "Data de fim do contrato", "Last opened"),
+    ],
+)
+def test_headings_of_other_days_say_no_joining(heading: str) -> None:
+    assert not says(heading, "since")
+
+
+def test_a_day_of_subscription_is_the_tenure(tmp_path: Path) -> None:
+    """It was left out, and the tenure asked for."""
+    rows = french("N° abonné")
+    for number, row in enumerate(rows):
+        del row["Ancienneté en mois"]
+        row["Date d'abonnement"] = f"{number % 28 + 1:02d}/{number % 12 + 1:02d}/2021"
+    found = inspected(tmp_path, rows)
+    assert "\ntenure: {since: Date d'abonnement}\n" in found.contract

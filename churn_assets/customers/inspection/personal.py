@@ -62,6 +62,7 @@ class Personal:
 
 NOBODY: Mapping[str, Personal] = MappingProxyType({})
 
+
 def find_personal(
     connection: duckdb.DuckDBPyConnection, columns: Sequence[ColumnProfile]
 ) -> dict[str, Personal]:
