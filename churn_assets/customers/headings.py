@@ -15,7 +15,7 @@ Meaning = Literal[
     "left", "status", "value", "monthly", "money", "months", "half_year", "year", "quarter",
     "tenure", "since", "end", "snapshot", "id", "first_name", "family_name", "unfair", "zone",
     "language", "code", "ranked", "opt_out", "consent", "afterwards",
-    "letter", "email", "sms", "call", "push", "whatsapp",
+    "letter", "email", "sms", "call", "push", "whatsapp", "answer", "offered",
 ]  # fmt: skip
 
 _SAID: dict[Meaning, tuple[str, ...]] = {
@@ -254,6 +254,19 @@ _SAID: dict[Meaning, tuple[str, ...]] = {
     ),
     "push": (r"push",),
     "whatsapp": (r"whats ?app",),
+    # What a campaign offered, and what came of it.
+    "answer": (
+        r"response|responded|answer(ed)?|reply|replied|accepted|redeemed|converted|conversion",
+        r"antwort|reaktion|reagiert|angenommen|eingelo(e)?st", r"reponse|repondu|acceptee?",
+        r"respuesta|respondio|aceptad[oa]|acepto", r"antwoord|reactie|geaccepteerd|ingewisseld",
+        r"risposta|accettat[oa]|esito", r"resposta|respondeu|aceitou|aceit[oa]",
+    ),
+    "offered": (
+        r"offer(ed)?|discount|rebate|coupon|voucher|promo(tion)?|incentive|treatment",
+        r"angebot|\w*rabatt|nachlass|gutschein", r"offre|remise|reduction|rabais|ristourne",
+        r"oferta|descuento|promocion|bono", r"aanbod|\w*korting|aanbieding",
+        r"offerta|sconto|promozione|buono", r"desconto|promocao|cup(om|ao)",
+    ),
     # What is known only once somebody has left.
     "afterwards": (
         r"churn(ed|er)?|attrition|cancel\w*|terminat\w*|deactivat\w*|win ?back|exited"
