@@ -24,7 +24,7 @@ from churn_assets.campaign.contacts.history import History
 from churn_assets.campaign.contacts.tellings import Acceptance, Contact
 from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.exact.policy_value import evaluate
-from churn_assets.decision.exact.spend_control import Period, aim_of, price_at
+from churn_assets.decision.exact.spend_control import Period, aim_of, price_at, still_to_come
 from churn_assets.decision.mdp.customers import Customers, systematic_sample
 from churn_assets.decision.policy import at_price, price_of
 from churn_assets.domain.experiment import ExperimentConfig
@@ -77,14 +77,10 @@ class DayMoney:
     fees: float = 0.0
 
     def at(self, aim: float) -> float:
-        """What it has cost and is still to cost. Expectations are wrong by what the aim makes up
-        for: customers who accept half of what is expected are aimed twice as high at.
-
-        Where refusals aren't reported, all who don't accept stay unanswered: they can bring no more
-        than what the day's acceptances lack of the expected sum.
-        """
-        to_come = min(self.unanswered / aim - self.fees, self.expected / aim - self.planned)
-        return self.cost + max(0.0, to_come)
+        """What it has cost and is still to cost."""
+        return self.cost + still_to_come(
+            self.expected, self.planned, self.unanswered, self.fees, aim
+        )
 
 
 def with_answers_of_strangers(
