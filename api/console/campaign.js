@@ -318,7 +318,7 @@ export function planView() {
   for (const slider of ["budget-slider", "contacts-slider"]) $(slider).addEventListener("input", moved);
   $("plan-make").addEventListener("click", () => change(() => ask("/campaign/plan", {})));
   $("plan-save").addEventListener("click", () => change(() => ask("/campaign/plan", limits())));
-  $("plan-approve").addEventListener("click", () => change(() => ask("/campaign/plan/approve", which())));
+  $("plan-approve").addEventListener("click", () => change(() => ask("/campaign/plan/approve", which()), ({ lapses }) => lapses ?? ""));
   $("plan-cancel").addEventListener("click", () => {
     if (sureToTakeBack(plan)) change(() => ask("/campaign/plan/cancel", which()), takenBack);
   });

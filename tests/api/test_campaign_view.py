@@ -83,6 +83,7 @@ def test_a_plan_is_made_searched_approved_downloaded_and_handed_over(page: Page)
     page.get_by_role("button", name="Approve").click()
     expect(page.locator("#plan-title")).to_contain_text("is approved")
     expect(page.locator("#plan-steps")).to_contain_text("approved by")
+    expect(page.locator("#plan-problem")).to_contain_text("Its lists can be taken until ")
     page.locator("#plan-day").select_option(index=2)
     with page.expect_download() as download:
         page.get_by_role("button", name="Download the list").click()
