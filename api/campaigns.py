@@ -239,6 +239,15 @@ class CampaignDesk:
             }
         )
 
+    def approve(self, campaigns: Campaigns, plan_id: str | None, who: str) -> dict[str, Any]:
+        """Approve a draft, as it is answered; for the desk's own thread. Raises CampaignError,
+        ArtifactError."""
+        from churn_assets.campaign.lapsing import lapses
+
+        found = campaigns.approve(plan_id, who, campaigns.now())
+        told = lapses(self.show(campaigns, found)[0], campaigns.config.max_age_hours)
+        return {"plan_id": found, "status": "approved", "lapses": told}
+
     def _opened(self) -> Campaigns:
         """The campaigns; for the desk's own thread."""
         if self._campaigns is None:

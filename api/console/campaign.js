@@ -1,6 +1,6 @@
 // The plan of the Campaign tab: limits that replan, contacts, exclusions, approval, download.
 
-import { curve, drawIn, money } from "/charts.js";
+import { curve, drawIn, money, nothing } from "/charts.js";
 import { $, WAIT, ask, download, facts, latestOnly, make, pager, row, whenTyped, whole } from "/page.js";
 
 const SIZE = 12;
@@ -59,6 +59,17 @@ export function planView() {
   const ownLimits = () => ({ "budget-slider": plan.budget > 0 ? "100" : "0", "contacts-slider": aDayOf(plan) > 0 ? "100" : "0" });
   const atOwnLimits = () => Object.entries(ownLimits()).every(([id, value]) => $(id).value === value);
 
+  // For how many days the plan's are over, by the company's clock. A day is each customer's own: where clocks
+  // are behind, the last one goes on while it is the next one here, and nowhere after that.
+  const daysOver = () => Math.max(0, (Date.parse(plan.today) - Date.parse(plan.days.at(-1))) / 86_400_000);
+
+  function showOver() {
+    $("plan-over").hidden = daysOver() === 0;
+    $("plan-over").textContent = daysOver() === 1
+      ? "Its days are over here: only whose last day isn't over yet, where clocks are behind, can still be sent. Make another plan."
+      : "Its days are over: nobody is contacted by it any more. Make another plan.";
+  }
+
   // While something works nothing can be done with the plan that is shown: another may come in its place.
   function showChoice() {
     const own = plan === null || atOwnLimits(), status = plan?.status;
@@ -68,9 +79,9 @@ export function planView() {
       "plan-save": replanned,
       "plan-approve": own && status === "draft",
       "plan-cancel": status === "draft" || status === "approved",
-      "plan-download": status === "approved",
+      "plan-download": status === "approved" && daysOver() < 2,
       // A list that was taken went out, whatever has become of its plan.
-      "plan-hand-over": status === "approved" || plan?.listed.includes($("plan-day").value),
+      "plan-hand-over": (status === "approved" && daysOver() < 2) || plan?.listed.includes($("plan-day").value),
     };
     for (const [id, able] of Object.entries(can)) $(id).disabled = asked > 0 || !able;
     $("plan-moved").hidden = own;
@@ -132,6 +143,7 @@ export function planView() {
     showApproved(plan);
     $("plan-warnings").replaceChildren(...plan.warnings.map((textContent) => make("li", { textContent })));
     $("plan-warnings").hidden = plan.warnings.length === 0;
+    showOver();
     for (const [id, value] of Object.entries(ownLimits())) $(id).value = value;
     replanned = false;
     stopReplanning();
@@ -153,9 +165,11 @@ export function planView() {
     showSteps();
     const { money: byMoney, contacts: byContacts } = plan.pareto;
     const { budget } = plan, aDay = aDayOf(plan);
-    drawIn($("curve-money"), (width) => curve(byMoney.map((p) => ({ x: p.budget, y: p.value })), budget,
+    const shape = (points, ...others) => plan.contacts === 0 && !points.some(({ y }) => y > 0)
+      ? nothing("This plan contacts nobody") : curve(points, ...others);
+    drawIn($("curve-money"), (width) => shape(byMoney.map((p) => ({ x: p.budget, y: p.value })), budget,
       { x: "money for the plan", format: (v) => money(v, 0) }, width));
-    drawIn($("curve-contacts"), (width) => curve(byContacts.map((p) => ({ x: p.a_day, y: p.value })), aDay,
+    drawIn($("curve-contacts"), (width) => shape(byContacts.map((p) => ({ x: p.a_day, y: p.value })), aDay,
       { x: "contacts a day", format: whole }, width));
     if (!again) {  // rows of another plan
       for (const id of ["plan-rows", "out-rows"]) $(id).replaceChildren();
@@ -318,7 +332,7 @@ export function planView() {
   for (const slider of ["budget-slider", "contacts-slider"]) $(slider).addEventListener("input", moved);
   $("plan-make").addEventListener("click", () => change(() => ask("/campaign/plan", {})));
   $("plan-save").addEventListener("click", () => change(() => ask("/campaign/plan", limits())));
-  $("plan-approve").addEventListener("click", () => change(() => ask("/campaign/plan/approve", which())));
+  $("plan-approve").addEventListener("click", () => change(() => ask("/campaign/plan/approve", which()), ({ lapses }) => lapses ?? ""));
   $("plan-cancel").addEventListener("click", () => {
     if (sureToTakeBack(plan)) change(() => ask("/campaign/plan/cancel", which()), takenBack);
   });

@@ -92,6 +92,12 @@ export function niceStep(range, count) {
   return power * ([1, 2, 5, 10].find((factor) => factor * power * count >= range));
 }
 
+// What stands in place of a chart where all of it would be nothing.
+export function nothing(who) {
+  const textContent = `${who}, so there is nothing to compare.`;
+  return Object.assign(document.createElement("p"), { className: "hint", textContent });
+}
+
 // One quantity against another, with a mark where the plan stands.
 export function curve(points, now, { x: name, format }, width) {
   const height = 240, left = 84, right = 24, top = 14, bottom = 44;

@@ -1,7 +1,7 @@
 // The console: asks, and shows the answer.
 
 import { planView } from "/campaign.js";
-import { bars, drawIn, gauge, meter, money, pareto, percent } from "/charts.js";
+import { bars, drawIn, gauge, meter, money, nothing, pareto, percent } from "/charts.js";
 import { buildForm, clearProblems, fillForm, readForm, schema, showProblems, unreadable, words } from "/form.js";
 import { $, ask, facts, fetchJson, latestOnly, make, onKey, waitsForKey } from "/page.js";
 import { historyView, picksView } from "/picks.js";
@@ -156,7 +156,8 @@ async function showCampaign() {
   ]);
   $("spent").replaceChildren(meter(share, `${percent(share)} of the budget is expected to be spent`));
   $("campaign").hidden = false;  // before the curve, which is drawn at the width it will have
-  drawIn($("pareto"), (width) => pareto(campaign, width));
+  const blank = campaign.contacts === 0 && !campaign.pareto.some(({ retained }) => retained > 0);
+  drawIn($("pareto"), (width) => (blank ? nothing("These decisions contact nobody") : pareto(campaign, width)));
 }
 
 const showPlan = planView();

@@ -131,6 +131,14 @@ class Changed(BaseModel):
     status: str = Field(examples=["approved"])
 
 
+class Approved(Changed):
+    """The plan that is in force now."""
+
+    lapses: str | None = Field(
+        description="until when its lists can be taken, if it has later days", examples=[None]
+    )
+
+
 class Cancelled(Changed):
     """The plan that was taken back."""
 
@@ -328,14 +336,13 @@ async def replan(limits: NewPlan, request: Request) -> Response:
 
 @changes.post(
     "/campaign/plan/approve",
-    response_model=Changed,
+    response_model=Approved,
     responses=documented(401, 403, 409, 413, 415, 422, 429, 503),
 )
 async def approve(which: WhichPlan, request: Request) -> Response:
     """Approve a draft, by the owner of the API key, which is kept."""
     desk, who = desk_of(request), caller_of(request)
-    found = await desk.change(lambda c: c.approve(which.plan_id, who, c.now()))
-    return JsonResponse({"plan_id": found, "status": "approved"})
+    return JsonResponse(await desk.change(lambda c: desk.approve(c, which.plan_id, who)))
 
 
 @changes.post(

@@ -268,6 +268,7 @@ def _events(plan: Plan, due: Due) -> list[Event]:
             offer_percentage=row["offer_percentage"],
             plan_id=plan.plan_id,
             expected_cost=row["expected_cost"],
+            cost_of_percent=row["cost_of_percent"],
         )
         for row, window in zip(due.contacts, due.windows, strict=True)
     ]

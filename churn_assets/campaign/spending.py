@@ -16,6 +16,7 @@ from datetime import date, datetime, timedelta, tzinfo
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from churn_assets.campaign.config import CampaignConfig
 from churn_assets.campaign.contacts.event import PERIOD
@@ -23,7 +24,7 @@ from churn_assets.campaign.contacts.history import History
 from churn_assets.campaign.contacts.tellings import Acceptance, Contact
 from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.exact.policy_value import evaluate
-from churn_assets.decision.exact.spend_control import Period, aim_of, price_at
+from churn_assets.decision.exact.spend_control import Period, aim_of, price_at, still_to_come
 from churn_assets.decision.mdp.customers import Customers, systematic_sample
 from churn_assets.decision.policy import at_price, price_of
 from churn_assets.domain.experiment import ExperimentConfig
@@ -47,6 +48,16 @@ def yearly_values(predictions: pa.Table) -> dict[str, float]:
     return dict(zip(predictions["customer_id"].to_pylist(), values.tolist(), strict=True))
 
 
+def costs_of_percent(predictions: pa.Table, months: int) -> NDArray[np.float64]:
+    """(N,) what a discount of one percent comes to, in currency.
+
+    Args:
+        months: that an accepted discount lasts.
+    """
+    bills: NDArray[np.float64] = predictions["monthly_charges"].to_numpy()
+    return bills * months / 100
+
+
 @dataclass
 class DayMoney:
     """A day's money, in currency.
@@ -66,14 +77,10 @@ class DayMoney:
     fees: float = 0.0
 
     def at(self, aim: float) -> float:
-        """What it has cost and is still to cost. Expectations are wrong by what the aim makes up
-        for: customers who accept half of what is expected are aimed twice as high at.
-
-        Where refusals aren't reported, all who don't accept stay unanswered: they can bring no more
-        than what the day's acceptances lack of the expected sum.
-        """
-        to_come = min(self.unanswered / aim - self.fees, self.expected / aim - self.planned)
-        return self.cost + max(0.0, to_come)
+        """What it has cost and is still to cost."""
+        return self.cost + still_to_come(
+            self.expected, self.planned, self.unanswered, self.fees, aim
+        )
 
 
 def with_answers_of_strangers(
@@ -120,7 +127,8 @@ def money_by_day(
     finds whose some are): who gives it has less.
 
     Args:
-        values: customer id -> yearly value; who isn't in it counts as the mean.
+        values: customer id -> yearly value, for discounts of no contact that has its own
+            (`Event.cost_of_percent`); who isn't in it counts as the mean.
         fees: channel -> cost of a contact.
         months: that an accepted discount lasts.
     """
@@ -150,17 +158,21 @@ def money_of(
     discount was accepted that answers no contact which a plan handed over lately. In currency.
 
     Args:
-        a_percent: what a discount of one percent comes to for this customer.
+        a_percent: what a discount of one percent comes to for this customer, where it is of no
+            contact whose plan said so: what was given once stays what it was, whatever the bill is
+            today, and also of who has left.
         fees: channel -> cost of a contact.
     """
     discounts, others = [0.0] * len(history.contacts), []
     for each in history.acceptances:
         if each.when <= now:
             i = _answered(history.contacts, each)
+            told = None if each.contact is None else history.contacts[each.contact].cost_of_percent
+            discount = each.percentage * (a_percent if told is None else told)
             if i is None:
-                others.append((each.when, each.percentage * a_percent))
+                others.append((each.when, discount))
             else:
-                discounts[i] += each.percentage * a_percent
+                discounts[i] += discount
     due = [
         fees.get(contact.channel or "", 0.0) if contact.when <= now else 0.0
         for contact in history.contacts

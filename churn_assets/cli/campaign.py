@@ -157,10 +157,15 @@ def status(
 @app.command()
 def approve(*, plan_id: PlanId = None, by: By) -> None:
     """Approve a draft: its contacts can be exported, and later plans keep them."""
+    from churn_assets.campaign.lapsing import lapses
+
     with _campaigns() as campaigns:
         approved = campaigns.approve(plan_id, by, campaigns.now())
         steps = [step for step in campaigns.ledger.steps(approved) if step.step == "approved"]
+        told = lapses(campaigns.show(approved)[0], campaigns.config.max_age_hours)
     typer.echo(f"plan {approved} is approved by {steps[-1].who}")
+    if told:
+        typer.echo(told)
 
 
 @app.command()

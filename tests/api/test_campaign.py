@@ -96,7 +96,9 @@ def test_a_day_of_a_campaign(client: httpx.Client) -> None:
     refused = client.get("/campaign/plan/list", params={"day": LATER})
     assert refused.status_code == 409
     assert "approve it first" in refused.json()["detail"][0]["msg"]
-    assert posted(client, "/campaign/plan/approve")["status"] == "approved"
+    approved = posted(client, "/campaign/plan/approve")
+    assert approved["status"] == "approved"
+    assert "contacts of later days lapse" in approved["lapses"]
     listed = client.get("/campaign/plan/list", params={"day": LATER})
     assert listed.headers["content-type"].startswith("text/csv")
     assert f"{LATER}.csv" in listed.headers["content-disposition"]

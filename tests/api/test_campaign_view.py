@@ -83,6 +83,7 @@ def test_a_plan_is_made_searched_approved_downloaded_and_handed_over(page: Page)
     page.get_by_role("button", name="Approve").click()
     expect(page.locator("#plan-title")).to_contain_text("is approved")
     expect(page.locator("#plan-steps")).to_contain_text("approved by")
+    expect(page.locator("#plan-problem")).to_contain_text("Its lists can be taken until ")
     page.locator("#plan-day").select_option(index=2)
     with page.expect_download() as download:
         page.get_by_role("button", name="Download the list").click()
@@ -202,6 +203,56 @@ def test_todays_list_is_chosen_and_another_day_stays_chosen(page: Page) -> None:
     later[0] = 3
     opened_again()
     expect(day).to_have_value((here + timedelta(days=3)).isoformat())
+
+
+def test_a_plan_whose_days_are_over_says_so(page: Page) -> None:
+    """Its buttons stood there as on its first day. Where customers' clocks are behind, its last day
+    still has an evening; what was taken can be handed over for ever."""
+    later = [6]  # days after its first one: the last of seven
+    listed: list[str] = []
+
+    def on_a_later_day(route: Route) -> None:
+        answer = route.fetch().json()
+        day = datetime.fromisoformat(answer["days"][0]) + timedelta(days=later[0])
+        route.fulfill(json=answer | {"today": day.date().isoformat(), "listed": listed})
+
+    planned(page)
+    page.get_by_role("button", name="Approve").click()
+    expect(page.locator("#plan-title")).to_contain_text("is approved")
+    page.route(re.compile(r"/campaign/plan(\?.*)?$"), on_a_later_day)
+    download, over = page.locator("#plan-download"), page.locator("#plan-over")
+    hand_over = page.locator("#plan-hand-over")
+    for later[0], said in ((6, ""), (7, "Its days are over here"), (8, "Its days are over: ")):
+        page.get_by_role("tab", name="Customer").click()
+        page.get_by_role("tab", name="Campaign").click()
+        expect(over).to_contain_text(said) if said else expect(over).to_be_hidden()
+        expect(download).to_be_enabled(enabled=later[0] < 8)
+        expect(hand_over).to_be_enabled(enabled=later[0] < 8)
+    listed.append(page.locator("#plan-day").input_value())
+    page.get_by_role("tab", name="Customer").click()
+    page.get_by_role("tab", name="Campaign").click()
+    expect(hand_over).to_be_enabled()
+    expect(download).to_be_disabled()
+
+
+def test_what_contacts_nobody_has_a_sentence_for_a_chart(page: Page) -> None:
+    """The axes of nothing read $1, $1 and $0, and the frontier was blank."""
+    planned(page)
+    page.get_by_label(re.compile("^Contacts a day")).fill("0")
+    page.get_by_role("button", name="Keep these limits").click()
+    expect(page.locator("#plan-total")).to_contain_text("0 contacts")
+    for place in ("#curve-money", "#curve-contacts"):
+        expect(page.locator(place)).to_have_text(
+            "This plan contacts nobody, so there is nothing to compare."
+        )
+    expect(page.locator("#pareto circle.decided")).to_be_visible()
+    nobody = {"contacts": 0, "pareto": [], "expected_spend": 0, "expected_retained_revenue": 0}
+    page.route(re.compile(r"/campaign$"), lambda r: r.fulfill(json=r.fetch().json() | nobody))
+    page.get_by_role("tab", name="Customer").click()
+    page.get_by_role("tab", name="Campaign").click()
+    expect(page.locator("#pareto")).to_have_text(
+        "These decisions contact nobody, so there is nothing to compare."
+    )
 
 
 def test_a_hand_over_is_asked_about_and_no_day_to_come_is_taken_untold(page: Page) -> None:

@@ -120,6 +120,18 @@ def test_a_discount_is_paid_once_however_it_is_reported(
     assert sum(day.cost for day in money.values()) == 120.0
 
 
+@pytest.mark.parametrize("days", [3, 40])
+def test_a_discount_is_of_the_bill_that_the_plan_had(days: int) -> None:
+    """However late it was accepted, and whatever is known of the customer today; of a contact that
+    an earlier version handed over nobody knows it."""
+    now, paid = START + timedelta(days=50), PLAN.model_copy(update={"cost_of_percent": 7.0})
+    for plan, expected in ((paid, 70.0), (PLAN, 120.0)):
+        history = History.of([plan, told(24.0 * days, "accepted", **NAMED)])
+        for values in ({"A": 1_200.0}, {"B": 1_200.0}):
+            money = money_by_day({"A": history}, values, {}, UTC, now, 12)
+            assert sum(day.cost for day in money.values()) == expected
+
+
 @pytest.mark.parametrize("hours", [27.0, 24.0 * 9, -30.0])
 def test_a_report_that_names_its_decision_is_of_that_contact(hours: float) -> None:
     """However late it was sent."""

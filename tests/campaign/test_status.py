@@ -6,6 +6,7 @@ import json
 from datetime import datetime, timedelta
 from typing import Any
 
+import pyarrow.compute as pc
 import pytest
 import sqlalchemy as sa
 
@@ -146,6 +147,32 @@ def test_discounts_under_ids_that_nobody_has_are_told_apart(
     said = capsys.readouterr().out.splitlines()
     place = said.index(f"Discounts accepted besides, of no contact of a plan: {both:,.2f}")
     assert said[place + 1].startswith(f"{mean / 10:,.2f} of them under ids that the latest")
+
+
+@pytest.mark.parametrize("others_pay", [1.0, 3.0])
+def test_a_past_day_stays_what_it_was(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, others_pay: float
+) -> None:
+    """Who accepted has left since, or has another bill, and the mean is another one: the discount
+    was of the bill that the plan had. It was reckoned on the mean of today's."""
+    campaigns = desk(month_budget=50_000.0)
+    approved(campaigns, NOW)
+    rows = campaigns.export(None, TODAY, NOW).rows
+    campaigns.hand_over(None, TODAY, NOW, "Eva")
+    stays, leaves = (row["customer_id"] for row in rows[:2])
+    answered = NOW + timedelta(days=1)
+    campaigns.ledger.record([told(name, "accepted", answered, 10) for name in (stays, leaves)])
+    before = status_of(campaigns, LATER, 5)
+    table = campaigns.predictions()
+    values = yearly_values(table)
+    fees = sum(row["channel"] == "call" for row in rows)
+    taken = next(day["taken"] for day in before["days"] if day["handed_over"])
+    assert taken == pytest.approx(fees + 0.1 * (values[stays] + values[leaves]), abs=0.01)
+    table = table.filter(pc.not_equal(table["customer_id"], leaves))
+    bills = pc.multiply(table["monthly_charges"], others_pay)
+    table = table.set_column(table.column_names.index("monthly_charges"), "monthly_charges", bills)
+    monkeypatch.setattr(campaigns, "predictions", lambda: table)
+    assert status_of(campaigns, LATER, 5) == before
 
 
 def test_days_that_nobody_handed_over_are_told(three_days: Given) -> None:

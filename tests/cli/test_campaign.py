@@ -73,7 +73,10 @@ def test_a_day_from_draft_to_hand_over(
     assert f"Plan {approved} (approved)" in shown
     assert "approved by Eva" in shown
     again = churn("campaign", "approve", "--by", "Max").stdout
-    assert again == f"plan {approved} is approved by Eva\n"
+    first, lapses = again.splitlines()
+    assert first == f"plan {approved} is approved by Eva"
+    assert lapses.startswith("Its lists can be taken until ")
+    assert lapses.endswith(" contacts of later days lapse.")
     assert f"handed over {LATER}" in shown
     cells = [[c.strip() for c in line.split("│")[1:-1]] for line in shown.splitlines()]
     assert [LATER, "6", "2"] in cells  # as the table's head: day, email, call

@@ -37,6 +37,8 @@ class Event(BaseModel):
         plan_id: the plan that it belongs to.
         expected_cost: of a contact that was handed over, what the plan expected it to cost, in
             currency; None: nobody said.
+        cost_of_percent: of a contact that was handed over, what a discount of one percent comes to,
+            by the bill and the months that the plan had, in currency; None: nobody said.
         decision_id: of the decision that a report names.
     """
 
@@ -50,6 +52,7 @@ class Event(BaseModel):
     offer_percentage: int | None = None
     plan_id: str | None = None
     expected_cost: float | None = None
+    cost_of_percent: float | None = None
     decision_id: str | None = None
 
     @property

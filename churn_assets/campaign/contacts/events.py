@@ -21,9 +21,16 @@ EVENTS = sa.Table(
     sa.Column("channel", sa.String(64)),
     sa.Column("offer_percentage", sa.Integer),
     sa.Column("plan_id", sa.String(64), index=True),
-    sa.Column("expected_cost", sa.Float),  # not in the ledgers of the first version
-    sa.Column("decision_id", sa.String(128)),  # nor was this
+    sa.Column("expected_cost", sa.Float),
+    sa.Column("decision_id", sa.String(128)),
+    sa.Column("cost_of_percent", sa.Float),
 )
+LATER_EVENTS = {
+    "expected_cost": "FLOAT",
+    "decision_id": "VARCHAR(128)",
+    "cost_of_percent": "FLOAT",
+}
+"""Columns that the ledgers of earlier versions don't have."""
 _WITHIN = sa.case({kind: i for i, kind in enumerate(SAME_INSTANT)}, value=EVENTS.c.kind)
 OLDEST_FIRST = (EVENTS.c.occurred_at, _WITHIN, EVENTS.c.event_key)
 

@@ -26,6 +26,7 @@ from churn_assets.campaign.contacts.erasures import (
 from churn_assets.campaign.contacts.event import Event
 from churn_assets.campaign.contacts.events import (
     EVENTS,
+    LATER_EVENTS,
     OLDEST_FIRST,
     contacted_since,
     event_of,
@@ -63,8 +64,7 @@ STEPS = sa.Table(
 )
 TABLES = (EVENTS, *_TABLES.sorted_tables, TAKEN, ERASURES, PASSED_OVER)
 LATER = (  # columns that the ledgers of earlier versions don't have
-    (EVENTS.name, "expected_cost", "FLOAT"),
-    (EVENTS.name, "decision_id", "VARCHAR(128)"),
+    *((EVENTS.name, *each) for each in LATER_EVENTS.items()),
     (ERASURES.name, "opted_out", "BOOLEAN"),
     (ERASURES.name, "complained", "VARCHAR(32)"),
 )

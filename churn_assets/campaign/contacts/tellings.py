@@ -18,7 +18,7 @@ class Contact:
     Attributes:
         planned: whether a plan's hand-over told of it.
         answer: `accepted`, `refused` or, while there is none, None.
-        expected_cost: as in `Event`.
+        expected_cost, cost_of_percent: as in `Event`.
         confirmed: whether both a hand-over and a report told of it.
         decision_id: of the decision to make it, as far as that is known.
     """
@@ -31,6 +31,7 @@ class Contact:
     expected_cost: float | None = None
     confirmed: bool = False
     decision_id: str | None = None
+    cost_of_percent: float | None = None
 
     @classmethod
     def of(cls, event: Event) -> Self:
@@ -42,6 +43,7 @@ class Contact:
             event.is_plans,
             expected_cost=event.expected_cost,
             decision_id=event.decision,
+            cost_of_percent=event.cost_of_percent,
         )
 
     def is_told_of_by(self, other: Contact) -> bool:
@@ -77,6 +79,7 @@ class Contact:
             expected_cost=plan.expected_cost,
             confirmed=True,
             decision_id=plan.decision_id,
+            cost_of_percent=plan.cost_of_percent,
         )
 
     def day(self, zone: str) -> date:

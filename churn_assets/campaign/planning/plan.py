@@ -25,13 +25,7 @@ from churn_assets.campaign.config import CampaignConfig
 from churn_assets.campaign.contacts.history import Erasure, History
 from churn_assets.campaign.eligibility import NOBODY, Crowd, Terms, eligible, on_the_list
 from churn_assets.campaign.people import Person
-from churn_assets.campaign.planning.allocation import (
-    NONE,
-    Allocation,
-    Floats,
-    Problem,
-    solve,
-)
+from churn_assets.campaign.planning.allocation import NONE, Allocation, Floats, Problem, solve
 from churn_assets.campaign.planning.certificate import CERTIFIED, linear_bound
 from churn_assets.campaign.planning.exploring import (
     DRAWS,
@@ -45,7 +39,7 @@ from churn_assets.campaign.planning.marginal import with_first_units
 from churn_assets.campaign.planning.options import Options, kept, option_of
 from churn_assets.campaign.planning.promises import CONTACTS, Promises, places_taken
 from churn_assets.campaign.planning.warnings import warnings_of
-from churn_assets.campaign.spending import plan_money
+from churn_assets.campaign.spending import costs_of_percent, plan_money
 from churn_assets.messages.shield.rules import QuietHours
 from churn_assets.release.switches.budget_price import BudgetPrice
 from churn_assets.serving.assessment import Assessor
@@ -366,6 +360,7 @@ class Planner:
         problem_rows = np.flatnonzero(found.choice != NONE)
         places, money = self._free(self.budget, None)
         problem = self._problem(places, money)
+        percent = costs_of_percent(self.sources.table, self.sources.assessor.months)
         rows: list[dict[str, Any]] = []
         for place, values, costs in problem.parts(problem_rows):
             for i, row in enumerate(problem_rows[place].tolist()):
@@ -384,6 +379,7 @@ class Planner:
                         "accept_prob": float(self.options.accept[row, offer]),
                         "promised": False,
                         "propensity": float(propensity[row]),
+                        "cost_of_percent": float(percent[row]),
                     }
                 )
         return pa.Table.from_pylist(rows, schema=CONTACTS)

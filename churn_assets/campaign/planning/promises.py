@@ -25,6 +25,7 @@ CONTACTS = pa.schema(
         ("accept_prob", pa.float64()),
         ("promised", pa.bool_()),
         ("propensity", pa.float64()),
+        ("cost_of_percent", pa.float64()),  # as `Event` has it; plans of earlier versions don't
     ]
 )
 

@@ -76,6 +76,24 @@ def price_at(spend: float, prices: Sequence[float], spends: Sequence[float]) -> 
     return float(np.interp(-spend, -falling, np.asarray(prices, dtype=np.float64)))
 
 
+def still_to_come(
+    expected: float, spent: float, unanswered: float, fees: float, aim: float = 1.0
+) -> float:
+    """What the contacts of one day are still to cost, in any unit of money.
+
+    Where refusals aren't reported, all who don't accept stay unanswered: they can bring no more
+    than what the day's acceptances lack of the expected sum.
+
+    Args:
+        expected: of all of them, before anybody answered.
+        spent: of all of them so far, their fees included.
+        unanswered, fees: of those that nobody has answered, what was expected and their fees.
+        aim: expectations are wrong by what it makes up for: customers who accept half of what is
+            expected are aimed twice as high at.
+    """
+    return max(0.0, min(unanswered / aim - fees, expected / aim - spent))
+
+
 def controlled(
     price_of: Callable[[float], float], spent: Callable[[int, float], float], periods: int
 ) -> Iterator[float]:

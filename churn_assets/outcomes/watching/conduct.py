@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from churn_assets.decision.config import EnvironmentParams
+from churn_assets.decision.exact.spend_control import still_to_come
 from churn_assets.domain.statistics import share
 from churn_assets.domain.value import amount
 from churn_assets.outcomes.reached import was_not_sent
@@ -80,9 +81,10 @@ def spend_paced(
 
     Counted are discounts that were accepted, what the contacts themselves cost that were made, and,
     of each customer whose answer is still open, what the last contact is expected to cost besides
-    that wasn't reported as never sent. Where a month's budget is
-    followed, a period has its share of that; and what the ledger had of the running month when it
-    was planned last is held against the whole month's, fees included.
+    that wasn't reported as never sent: with what others of a day accepted, no more than was
+    expected of all of them. Where a month's budget is followed, a period has its share of that; and
+    what the ledger had of the running month when it was planned last is held against the whole
+    month's, fees included.
 
     Args:
         budget: of a period for all customers, from the latest predictions; None: the policy's share
@@ -133,14 +135,26 @@ def spend_paced(
 
 def _still_to_come(lately: pd.DataFrame) -> float:
     """What those whose answer is open are expected to take, in currency; without the fee of the
-    contact itself, which is spent."""
-    answered = lately["accepted"] | lately["refused"] | lately["known"]
-    waiting = lately[lately["contact"] & ~answered & ~was_not_sent(lately)].drop_duplicates(
+    contact itself, which is spent. As a month's budget has it (`still_to_come`): those who don't
+    accept mostly never answer, and what others accepted was expected of all of them together."""
+    asked = lately[lately["contact"] & ~lately["known"] & ~was_not_sent(lately)]
+    # Tables of earlier versions don't have what contacts cost.
+    asked = asked.assign(
+        day=asked["time"].dt.floor("D"),
+        expected=asked["expected_cost"].fillna(0.0),
+        fee=asked.get("contact_cost", 0.0),
+    )
+    waiting = asked[~(asked["accepted"] | asked["refused"])].drop_duplicates(
         "customer", keep="last"
     )
-    # Tables of earlier versions don't have what contacts cost.
-    to_come = waiting["expected_cost"].fillna(0.0) - waiting.get("contact_cost", 0.0)
-    return float(to_come.clip(lower=0.0).sum())
+    once = asked.drop_duplicates(["customer", "day"], keep="last")  # asked again the same day
+    expected, spent = once.groupby("day")["expected"].sum(), asked.groupby("day")["spend"].sum()
+    return float(
+        sum(
+            still_to_come(expected[day], spent[day], of_day["expected"].sum(), of_day["fee"].sum())
+            for day, of_day in waiting.groupby("day")
+        )
+    )
 
 
 def _with_the_month(found: Finding, month: BudgetPrice, currency: str) -> Finding:

@@ -93,6 +93,26 @@ def test_spend_is_what_was_accepted_and_what_is_expected() -> None:
     assert conduct.spend_paced(free, PARAMS, 0.0, NOW).state == "unknown"
 
 
+def test_what_others_accepted_is_not_expected_again() -> None:
+    """All is as planned: of five contacts of 10 each one takes 50, and the others never answer. A
+    day's expectations are met by those who accept; they counted once more, as the 40 of the rest,
+    and the alarm was raised at 1.6 times what was due."""
+    table = decisions().query("contact").reset_index(drop=True)
+    table["time"] = table["time"].dt.floor("D") + pd.Timedelta(hours=1)
+    day = table["time"].dt.floor("D")
+    met = (day < day.max()) & (table.groupby(day).cumcount() % 5 == 4)
+    table.loc[met, ["accepted", "spend"]] = True, 50.0
+    fresh = 10 * int((day == day.max()).sum())
+    whole = 10.0 * len(table)
+    paced = conduct.spend_paced(table, PARAMS, whole * 30 / 20, NOW)
+    assert paced.state == "ok"
+    assert paced.figures["spent"] == 50 * int(met.sum())
+    assert whole - 0.01 <= paced.figures["spent"] + paced.figures["expected"] <= whole + 0.01
+    table.loc[met, "spend"] = 100.0  # twice what was expected: of those days nothing is to come
+    paced = conduct.spend_paced(table, PARAMS, whole * 30 / 20, NOW)
+    assert (paced.state, paced.figures["expected"]) == ("error", fresh)
+
+
 def test_a_months_budget_is_what_spend_is_held_against() -> None:
     """31,000 for May are 30,000 in 30 days; 20 days are gone. The predictions' budget is the
     policy's own, and of no matter then."""
