@@ -226,14 +226,18 @@ class CampaignDesk:
             for step in campaigns.ledger.steps(found.plan_id)
         ]
         report = {name: value for name, value in found.report.items() if name != "promises"}
-        return report | {
-            "status": status,
-            "steps": steps,
-            "rules": RULES,
-            "today": campaigns.now().date().isoformat(),
-            "approved": campaigns.approved(),
-            "listed": campaigns.listed(found),
-        }
+        return (
+            {"warnings": []}
+            | report
+            | {
+                "status": status,
+                "steps": steps,
+                "rules": RULES,
+                "today": campaigns.now().date().isoformat(),
+                "approved": campaigns.approved(),
+                "listed": campaigns.listed(found),
+            }
+        )
 
     def _opened(self) -> Campaigns:
         """The campaigns; for the desk's own thread."""

@@ -255,7 +255,7 @@ class Asked(BaseModel):
 
     Attributes:
         reasons: those that it asked for and that have stood ever since.
-        outcomes: how many were known when it last asked.
+        outcomes: how many something could be learnt from when it last asked.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -266,13 +266,13 @@ class Asked(BaseModel):
     def since(self, report: Mapping[str, Any]) -> "Asked":
         """Without the reasons that the report hasn't any more: those ask anew if they return."""
         standing = tuple(reason for reason in self.reasons if reason in report["retrain"])
-        return Asked(reasons=standing, outcomes=min(self.outcomes, report["outcomes_known"]))
+        return Asked(reasons=standing, outcomes=min(self.outcomes, report["outcomes_learnable"]))
 
     def new(self, report: Mapping[str, Any]) -> list[str]:
         """The report's reasons that weren't asked for. New outcomes are counted from the last
         asking, as whatever it asked for has learnt from those before."""
         step = report["retrain_outcomes"]
-        enough = report["outcomes_known"] - self.outcomes >= step
+        enough = report["outcomes_learnable"] - self.outcomes >= step
         counted = NEW_OUTCOMES.format(step)
         return [
             reason
@@ -299,7 +299,7 @@ def retrain(
         return dg.SkipReason("there is no drift report yet")
     artifact = current_artifact(opened, "drift_report")
     report = read_report(opened, artifact)
-    if "retrain_outcomes" not in report:
+    if "outcomes_learnable" not in report:
         return dg.SkipReason("the drift report is of an earlier version: make it anew")
     latest = ReleaseRegistry(opened).latest()
     if latest is None or report["release_id"] != latest.release_id:
@@ -314,7 +314,7 @@ def retrain(
         context.update_cursor(asked.model_dump_json())
         told = f"asked for already: {reasons}" if reasons else "no reason to train again"
         return dg.SkipReason(told)
-    asked = Asked(reasons=report["retrain"], outcomes=report["outcomes_known"])
+    asked = Asked(reasons=report["retrain"], outcomes=report["outcomes_learnable"])
     context.update_cursor(asked.model_dump_json())
     # The key lets each report start one run, should the cursor be lost on the way.
     return dg.RunRequest(run_key=key, tags={"reason": reasons})

@@ -102,7 +102,7 @@ class Watched:
         assert isinstance(answer, dg.RunRequest | dg.SkipReason)
         return answer
 
-    def report(self, release_id: str, *reasons: str, known: int = 0) -> None:
+    def report(self, release_id: str, *reasons: str, learnable: int = 0) -> None:
         """The next day's."""
         folder = self.root / "report"
         folder.mkdir(exist_ok=True)
@@ -111,7 +111,8 @@ class Watched:
             "release_id": release_id,
             "time": self.reports,
             "retrain": list(reasons),
-            "outcomes_known": known,
+            "outcomes_known": 50_000,
+            "outcomes_learnable": learnable,
             "retrain_outcomes": 5_000,
         }
         (folder / "report.json").write_text(json.dumps(content))
@@ -161,13 +162,14 @@ def test_new_outcomes_ask_again_by_their_number(
     tmp_path: Path, instance: dg.DagsterInstance
 ) -> None:
     """Where the challenger was refused, the release in service hasn't learnt from them either: as
-    many as before are needed since the last asking, whatever it was for."""
+    many as before are needed since the last asking, whatever it was for. Those count that something
+    can be learnt from: all of them may have been known long before."""
     watched = Watched(tmp_path, instance)
     watched.serve("x")
     counted = NEW_OUTCOMES.format(5_000)
 
-    def asks(known: int, *reasons: str) -> bool:
-        watched.report("x", counted, *reasons, known=known)
+    def asks(learnable: int, *reasons: str) -> bool:
+        watched.report("x", counted, *reasons, learnable=learnable)
         return isinstance(watched.tick(), dg.RunRequest)
 
     assert asks(5_100)

@@ -130,6 +130,8 @@ export function planView() {
     $("plan").hidden = false;
     $("plan-title").textContent = `Plan ${plan.plan_id} ${STATUS[plan.status]}`;
     showApproved(plan);
+    $("plan-warnings").replaceChildren(...plan.warnings.map((textContent) => make("li", { textContent })));
+    $("plan-warnings").hidden = plan.warnings.length === 0;
     for (const [id, value] of Object.entries(ownLimits())) $(id).value = value;
     replanned = false;
     stopReplanning();

@@ -93,6 +93,11 @@ class PlanAnswer(Sums):
         description="λ of a currency unit, where a month's budget is followed",
         examples=[1.85],
     )
+    warnings: list[str] = Field(
+        [],
+        description="what somebody has to look at before the plan is approved, in sentences",
+        examples=[["The suppression list names none of these customers…"]],
+    )
     overspent: float = Field(0.0, description="a month, whatever the price", examples=[0.0])
     exploration: dict[str, float] = Field(
         {},

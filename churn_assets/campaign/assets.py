@@ -14,6 +14,7 @@ SAME_PLAN = "planned before for the same days, customers and limits"
     group_name="campaign", kinds={"parquet"}, code_version="1", deps=[dg.AssetKey("predictions")]
 )
 def campaign_plan(
+    context: dg.AssetExecutionContext,
     campaigns: dg.ResourceParam[Callable[[], Campaigns]],
 ) -> dg.MaterializeResult[Artifact]:
     """Who is to be contacted on which day, by which channel, with which offer: a draft.
@@ -27,7 +28,9 @@ def campaign_plan(
         artifact = opened.stored(plan.plan_id)[1]
     finally:
         opened.ledger.close()
-    report = plan.report
+    report, warnings = plan.report, plan.report["warnings"]
+    for warning in warnings:
+        context.log.warning(warning)
     shown = ("contacts", "expected_value", "expected_cost", "budget", "gap", "customers")
     excluded = [f"| {rule} | {count} |" for rule, count in report["excluded"].items()]
     return dg.MaterializeResult(
@@ -37,6 +40,7 @@ def campaign_plan(
             "plan_id": plan.plan_id,
             "dagster/row_count": plan.contacts.num_rows,
             **({} if new else {"unchanged": SAME_PLAN}),
+            **({"warnings": "\n".join(warnings)} if warnings else {}),
             **{name: report[name] for name in shown},
             "left_out": dg.MetadataValue.md(
                 "\n".join(["| rule | customers |", "|---|---|", *excluded])

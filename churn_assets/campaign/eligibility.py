@@ -13,6 +13,7 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from churn_assets.campaign.config import Channel
@@ -27,6 +28,7 @@ Flags = NDArray[np.bool_]
 
 LONGEST_PLAN = timedelta(days=31)
 SHORTEST_WINDOW = timedelta(minutes=30)  # less of today is left than anybody can use
+EXCLUDED = pa.schema([("customer_id", pa.string()), ("rule", pa.string())])
 NOBODY = Person()
 NOTHING = History()
 
@@ -131,6 +133,15 @@ class Eligibility:
         names = list(RULES)
         found = np.bincount(self.rule[self.rule >= 0], minlength=len(names))
         return {name: int(n) for name, n in zip(names, found, strict=True) if n}
+
+    def left_out(self, ids: Sequence[str]) -> pa.Table:
+        """Who is left out by which rule, as in `EXCLUDED`."""
+        names, out = list(RULES), np.flatnonzero(self.rule >= 0).tolist()
+        rows = {
+            "customer_id": [ids[i] for i in out],
+            "rule": [names[self.rule[i]] for i in out],
+        }
+        return pa.table(rows, schema=EXCLUDED)
 
 
 def on_the_list(suppressed: frozenset[str], ids: Sequence[str]) -> int | None:

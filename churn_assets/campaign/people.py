@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from churn_assets.campaign.errors import PeopleError
 from churn_assets.customers.contract.tables import Format
+from churn_assets.customers.people import consents, opts_out
 from churn_assets.customers.reading.dialect import Dialect, dialect_of
 from churn_assets.customers.reading.lines import records
 from churn_assets.customers.reading.rows import BrokenRow, Rows
@@ -49,12 +50,11 @@ class Person:
 
     def opted_out_of(self, channel: str) -> bool:
         """Whether they said no to being contacted by it, or at all."""
-        return self.opt_out is True or self.by_channel.get(by_channel("opt_out", channel)) is True
+        return opts_out(self.opt_out, self.by_channel.get(by_channel("opt_out", channel)))
 
     def consents_to(self, channel: str) -> bool | None:
         """Whether they said yes to being contacted by it, and at all; None: nobody knows."""
-        said = {self.consent, self.by_channel.get(by_channel("consent", channel))}
-        return False if False in said else (True if True in said else None)
+        return consents(self.consent, self.by_channel.get(by_channel("consent", channel)))
 
 
 def read_people(path: Path, channels: Iterable[str] = ()) -> dict[str, Person]:

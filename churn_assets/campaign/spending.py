@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import calendar
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
 
@@ -76,6 +76,33 @@ class DayMoney:
         return self.cost + max(0.0, to_come)
 
 
+def with_answers_of_strangers(
+    histories: Mapping[str, History], known: Collection[str]
+) -> Mapping[str, History]:
+    """The histories, in which an acceptance under an id that nobody has answers the contact of the
+    decision that it names, where a plan handed that over: the money is given once, however the id
+    was written.
+
+    Args:
+        known: ids of customers; none: nobody knows them, and nothing is changed.
+    """
+    misspelt: dict[str, list[tuple[str, Acceptance]]] = defaultdict(list)
+    for customer, history in histories.items() if known else ():
+        for each in history.acceptances if customer not in known else ():
+            if each.contact is None and each.decision_id is not None:
+                misspelt[each.decision_id].append((customer, each))
+    if not misspelt:
+        return histories
+    told = dict(histories)
+    for customer, history in histories.items():
+        for place, contact in enumerate(history.contacts):
+            for stranger, each in misspelt.get(contact.decision_id or "", ()):
+                if contact.planned:
+                    told[customer] = told[customer].accepting(place, each)
+                    told[stranger] = told[stranger].without(each)
+    return told
+
+
 def money_by_day(
     histories: Mapping[str, History],
     values: Mapping[str, float],
@@ -89,7 +116,8 @@ def money_by_day(
     A contact that a plan handed over counts on its own day: by what it was expected to cost, until
     it is answered or `PERIOD` is over, and by what was accepted then. So no day seems cheap because
     its answers take time. A discount that answers no such contact counts on the day of its
-    acceptance.
+    acceptance, also where it was accepted under an id that nobody has (`with_answers_of_strangers`
+    finds whose some are): who gives it has less.
 
     Args:
         values: customer id -> yearly value; who isn't in it counts as the mean.
@@ -98,7 +126,7 @@ def money_by_day(
     """
     mean = float(np.mean(list(values.values()))) if values else 0.0
     found: dict[date, DayMoney] = defaultdict(DayMoney)
-    for customer, history in histories.items():
+    for customer, history in with_answers_of_strangers(histories, values).items():
         a_percent = values.get(customer, mean) * months / MONTHS_OF_VALUE / 100
         money, others = money_of(history, a_percent, fees, now)
         for when, discount in others:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import date, datetime, time, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -27,6 +27,7 @@ from churn_assets.campaign.spending import (
     money_by_day,
     money_of,
     spent_this_month,
+    with_answers_of_strangers,
     yearly_values,
 )
 from churn_assets.campaign.stored_plans import load_plan
@@ -89,6 +90,35 @@ class Day:
         return asdict(self) | {"day": self.day.isoformat(), "planned": self.planned} | money
 
 
+@dataclass
+class _Besides:
+    """Discounts that were accepted of no contact which a plan handed over, in currency.
+
+    Attributes:
+        first: the first day that is looked at, by the clock of `now`.
+        all, of_strangers: of the days since then; of them, those of `strangers`.
+        this_month: of strangers, in the month of `now`.
+    """
+
+    first: date
+    now: datetime
+    all: float = 0.0
+    of_strangers: float = 0.0
+    strangers: list[str] = field(default_factory=list)
+    this_month: float = 0.0
+
+    def add(self, customer: str, paid: Iterable[tuple[datetime, float]], *, known: bool) -> None:
+        """A customer's, who may be none of those that the predictions have."""
+        days = [(when.astimezone(self.now.tzinfo).date(), money) for when, money in paid]
+        lately = [money for day, money in days if day >= self.first]
+        self.all += sum(lately)
+        if not known:
+            self.of_strangers += sum(lately)
+            self.strangers += [customer] if sum(lately) else []
+            month = self.now.date().replace(day=1)
+            self.this_month += sum(money for day, money in days if day >= month)
+
+
 class _Approved(NamedTuple):
     """A plan that was approved, and until when it was in force; None: it still is."""
 
@@ -106,7 +136,8 @@ def status_of(campaigns: Campaigns, now: datetime, days: int) -> dict[str, Any]:
     """The last days, today included, and those to come that have contacts, as JSON: `days`
     (`Day.as_dict` each, the oldest first); `other_discounts`, accepted in these days of no contact
     that a plan handed over, and what of them is `discounts_of_strangers`, whom the predictions
-    don't have, at the mean of the bills; and `month`, where a month's budget is set, else None.
+    don't have (`strangers`, their ids), at the mean of the bills; and `month`, where a month's
+    budget is set, else None; what is spent of it has those discounts, `of_strangers`.
     Where there are no predictions that can be read, whose bills the discounts are of, `problem`
     says so, and what was taken, both discounts and `month` are None.
 
@@ -117,34 +148,35 @@ def status_of(campaigns: Campaigns, now: datetime, days: int) -> dict[str, Any]:
     told: dict[str, list[Event]] = defaultdict(list)
     for event in campaigns.ledger.all_events():
         told[event.customer_id].append(event)
-    histories = {customer: History.of(events) for customer, events in told.items()}
     values, problem = _values(campaigns)
+    histories = with_answers_of_strangers(
+        {customer: History.of(events) for customer, events in told.items()}, values
+    )
     months = offers_in_service(campaigns.store).months
     fees = {name: channel.cost for name, channel in campaigns.config.channels.items()}
     people, first = campaigns.people(), now.date() - timedelta(days=days - 1)
     found = {day: Day(day) for day in (first + timedelta(days=i) for i in range(days))}
-    mean, others, strangers = float(np.mean(list(values.values()) or [0.0])), 0.0, 0.0
+    mean, besides = float(np.mean(list(values.values()) or [0.0])), _Besides(first, now)
     for customer, history in histories.items():
         a_percent = values.get(customer, mean) * months / MONTHS_OF_VALUE / 100
-        money, besides = money_of(history, a_percent, fees, now)
-        lately = sum(paid for when, paid in besides if when.astimezone(now.tzinfo).date() >= first)
-        others += lately
-        strangers += 0.0 if customer in values else lately
+        money, others = money_of(history, a_percent, fees, now)
+        besides.add(customer, others, known=customer in values)
         zone = _zone(people, customer, campaigns)
         _count(found, first, told[customer], history, [sum(each) for each in money], zone, now)
     _add_waiting(campaigns, found, {e.event_key for each in told.values() for e in each}, now)
     lines = [found[day].as_dict() for day in sorted(found)]
     if problem is not None:
-        names = ("other_discounts", "discounts_of_strangers", "month")
+        names = ("other_discounts", "discounts_of_strangers", "strangers", "month")
         unknown = dict.fromkeys(names) | {"problem": problem}
         told_of = [line | {"taken": None} for line in lines]
         return {"now": now.isoformat(timespec="seconds"), "days": told_of, **unknown}
     return {
         "now": now.isoformat(timespec="seconds"),
         "days": lines,
-        "other_discounts": round(others, 2),
-        "discounts_of_strangers": round(strangers, 2),
-        "month": _month(campaigns, histories, values, fees, months, now),
+        "other_discounts": round(besides.all, 2),
+        "discounts_of_strangers": round(besides.of_strangers, 2),
+        "strangers": besides.strangers,
+        "month": _month(campaigns, histories, values, fees, months, now, besides.this_month),
     }
 
 
@@ -282,9 +314,11 @@ def _month(
     fees: Mapping[str, float],
     months: int,
     now: datetime,
+    of_strangers: float,
 ) -> dict[str, Any] | None:
-    """The month's budget as it stands now: what is spent of it, and the price that is in force,
-    which is None before a plan with the release in service, or where its policy knows no price."""
+    """The month's budget as it stands now: what is spent of it (in it what strangers accepted), and
+    the price that is in force, which is None before a plan with the release in service, or where
+    its policy knows no price."""
     budget = campaigns.config.month_budget
     if budget is None:
         return None
@@ -297,6 +331,7 @@ def _month(
         "month": f"{now:%Y-%m}",
         "budget": budget,
         "spent": round(spent, 2),
+        "of_strangers": round(of_strangers, 2),
         "left": round(max(0.0, budget - spent), 2),
         "price": None if price is None else price.price,
         "priced_at": None if price is None else price.at.isoformat(timespec="seconds"),

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from churn_assets.campaign.config import CampaignConfig
+from churn_assets.campaign.contacts.ledger import Ledger
 from churn_assets.campaign.people import read_ids
+from churn_assets.customers.strangers import named, not_looked_up, strangers_among
 from churn_assets.release.offers import customers_in_service
-from churn_assets.storage.protocol import ArtifactStore
+from churn_assets.storage.protocol import ArtifactError, ArtifactStore
+
+LIST = " of the suppression list"
 
 
 def suppressed(store: ArtifactStore, config: CampaignConfig) -> frozenset[str]:
@@ -16,3 +22,19 @@ def suppressed(store: ArtifactStore, config: CampaignConfig) -> frozenset[str]:
     customers = customers_in_service(store)
     column = None if customers is None else customers.id_column
     return read_ids(config.rules.suppression_list, column)
+
+
+def unknown_ids(suppressed: Collection[str], store: ArtifactStore, ledger: Ledger) -> str | None:
+    """A sentence about those ids of the list that no customer has: `123` keeps nobody out who is
+    `00123`; None where there are none.
+
+    Who was erased is no customer any more and stays on the list by right, so isn't named. Where it
+    can't be looked up, that is said: a plan is none the worse for it.
+    """
+    try:
+        strangers = strangers_among(suppressed, store)
+    except ArtifactError as error:
+        return not_looked_up(error, LIST)
+    erased = ledger.erased(strangers) if strangers else {}
+    left = [customer for customer in strangers if customer not in erased]
+    return named(left, len(suppressed), of=LIST) if left else None

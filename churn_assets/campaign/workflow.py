@@ -37,7 +37,7 @@ from churn_assets.campaign.stored_plans import (
     put_plan,
     remove_unneeded,
 )
-from churn_assets.campaign.suppression import suppressed
+from churn_assets.campaign.suppression import suppressed, unknown_ids
 from churn_assets.customers.people import people_file
 from churn_assets.customers.schema import CustomerSchema
 from churn_assets.domain.experiment import (
@@ -131,6 +131,7 @@ class Campaigns:
             )
         running = self._running()
         table, histories = read_parquet(folder / "predictions.parquet"), self.ledger.histories()
+        listed = suppressed(self.store, self.config)
         assessor = Assessor.load(registry.folder())
         price = followed_price(
             self.store, self.config, running, assessor, table, histories, serving.release_id, now
@@ -147,7 +148,8 @@ class Campaigns:
             histories=histories,
             erased=self.ledger.erased(table["customer_id"].to_pylist()),
             price=price,
-            suppressed=suppressed(self.store, self.config),
+            suppressed=listed,
+            unknown_ids=lambda: unknown_ids(listed, self.store, self.ledger),
             promises=self._promises(now.date()),
             in_control=self.control(now),
             exploration=running.exploration if running.explores and not report["baseline"] else 0.0,

@@ -81,7 +81,9 @@ def _options(registry: ReleaseRegistry, settings: Settings, engine: RetentionEng
             own_customers=bool(engine.manifest and engine.manifest.contract),
         ),
         "budget_price": budget_price.in_force(store, engine.release_id),
-        "people": read_addressees(people_file(store), settings.campaign.channels),
+        "people": read_addressees(
+            people_file(store), settings.campaign.channels
+        ).without_channels(),
         "templates": templates.in_force(store, learn=bool(settings.messages.learn_from_answers)),
     }
 

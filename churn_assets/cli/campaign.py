@@ -20,7 +20,6 @@ from churn_assets.cli.answers import to_json
 from churn_assets.cli.errors import PlainErrors
 from churn_assets.cli.imports import Noted, fields_named, importing, noting, report_import
 from churn_assets.cli.releases import open_registry
-from churn_assets.cli.strangers import tell_strangers
 from churn_assets.settings import load_settings
 
 if TYPE_CHECKING:
@@ -118,15 +117,12 @@ def plan(
 
     What isn't given is taken from the settings (CHURN_CAMPAIGN__…).
     """
-    from churn_assets.campaign.suppression import suppressed
-
     limits = {"budget": budget, "days": days, "channels": _channels(contacts)}
     with _campaigns(to_send=True, **limits) as campaigns:
         made = campaigns.plan(campaigns.now(), by)
         _show(made, "draft", as_json)
-        if made.report["on_suppression_list"]:  # where it names none, the plan says so
-            listed = suppressed(campaigns.store, campaigns.config)
-            tell_strangers(listed, campaigns.store, of=" of the suppression list")
+        for warning in made.report["warnings"] if as_json else ():
+            typer.echo(warning, err=True)
 
 
 @app.command()
@@ -327,7 +323,7 @@ def _show(plan: Plan, status: str, as_json: bool) -> None:
         f"release {report['release_id']}"
     )
     for line in _summary(report):
-        console.print(line)
+        console.print(line, markup=False)  # an id may have brackets in it
     columns = ["day", *report["contacts_a_day"]]
     days = Table(*columns)
     for row in report["by_day"]:
@@ -350,20 +346,11 @@ def _summary(report: Mapping[str, Any]) -> Iterator[str]:
         f"{report['expected_value']:,.2f}, {_cost(report)}; at most {100 * report['gap']:.2f} % "
         "below the best plan"
     )
-    if report.get("on_suppression_list") == 0:
-        yield (
-            "The suppression list names none of these customers, so it keeps nobody out: are its "
-            "ids written as yours are?"
-        )
+    yield from report.get("warnings", ())
     if later := report.get("promised_later"):
         yield f"{later:,} more are promised for later days, and stay promised"
     if (price := report.get("budget_price")) is not None:
         yield f"By the month's budget a unit of money has the price {price:,.2f} (λ)"
-    if over := report.get("overspent"):
-        yield (
-            "Requests can't keep the month's budget: even at the highest price they are expected "
-            f"to spend {over:,.2f} a month more than is aimed at; only plans stay within it"
-        )
     if (tried := report.get("exploration", {})).get("share"):
         yield (
             f"To learn from: {tried['tried']:,} contacts that wouldn't be made, "

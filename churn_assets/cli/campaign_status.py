@@ -24,6 +24,7 @@ COLUMNS = {
 }
 """A column's head -> the day's figure in it."""
 WIDEST = 120  # of a narrower screen the lines are longer, and whole
+SHOWN = 3  # ids that the predictions don't have
 MISSED = {
     "none": "no list of them went out",
     "exported": "their list was exported and not handed over",
@@ -53,9 +54,11 @@ def show_status(report: Mapping[str, Any]) -> None:
     if others := report["other_discounts"]:
         typer.echo(f"Discounts accepted besides, of no contact of a plan: {others:,.2f}")
     if strangers := report["discounts_of_strangers"]:
+        first = ", ".join(map(repr, report["strangers"][:SHOWN]))
         typer.echo(
-            f"{strangers:,.2f} of them under ids that the latest predictions don't have, at the "
-            "mean of the bills: of who has left since, or of nobody"
+            f"{strangers:,.2f} of them under ids that the latest predictions don't have, as "
+            f"{first}, at the mean of the bills: of who has left since, or of nobody. They count "
+            "as spent; of a misspelt id `churn campaign forget` takes it out, then import it anew"
         )
     if month := report["month"]:
         typer.echo(_month(month))
@@ -69,8 +72,12 @@ def _cell(value: Any) -> str:
 
 def _month(month: Mapping[str, Any]) -> str:
     """The month's budget in a sentence."""
+    strangers = month["of_strangers"]
+    among = (
+        f" ({strangers:,.2f} of it under ids that the predictions don't have)" if strangers else ""
+    )
     spent = (
-        f"Month {month['month']}: {month['spent']:,.2f} of {month['budget']:,.2f} spent, "
+        f"Month {month['month']}: {month['spent']:,.2f} of {month['budget']:,.2f} spent{among}, "
         f"{month['left']:,.2f} left"
     )
     if month["price"] is None:

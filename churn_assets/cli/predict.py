@@ -15,7 +15,8 @@ from churn_assets.cli.answers import Format, written_answers
 from churn_assets.cli.asking import Ask, engine_asker, http_asker
 from churn_assets.cli.errors import fail
 from churn_assets.cli.releases import open_registry
-from churn_assets.cli.strangers import ASKED, tell_strangers
+from churn_assets.cli.strangers import tell_strangers
+from churn_assets.customers.strangers import ASKED
 from churn_assets.domain.contact_rules import RULES
 from churn_assets.settings import load_settings
 

@@ -20,9 +20,20 @@ REFUSING = {"opt_out": True, "consent": False}
 """What a table says of whom nobody may contact: flag -> its value."""
 
 
+def opts_out(*said: bool | None) -> bool:
+    """Whether a customer said no to being contacted: of all channels, or of one."""
+    return True in said
+
+
+def consents(*said: bool | None) -> bool | None:
+    """Whether a customer said yes to being contacted, of all channels and of one; None: nobody
+    knows."""
+    return False if False in said else (True if True in said else None)
+
+
 class Addressees:
-    """The time zone and the language of each customer of whom the contract's table says them, and
-    who said no to being contacted.
+    """The time zone and the language of each customer of whom the contract's table says them, who
+    said no to being contacted, and to which channels.
 
     Immutable; equal only to itself.
     """
@@ -32,10 +43,12 @@ class Addressees:
         zones: Mapping[str, str],
         languages: Mapping[str, str],
         excluded: Mapping[str, str] | None = None,
+        channels: Mapping[str, tuple[str, ...]] | None = None,
     ) -> None:
         self._zones = zones
         self._languages = languages
         self._excluded = excluded or {}
+        self._channels = channels or {}
 
     def zone_of(self, customer_id: str) -> str | None:
         """An IANA zone; None where it isn't known."""
@@ -49,6 +62,15 @@ class Addressees:
         """The rule (`domain.contact_rules.RULES`) that forbids to contact the customer, who opted
         out or gave no consent; None where the table forbids nothing."""
         return self._excluded.get(customer_id)
+
+    def channels_of(self, customer_id: str) -> tuple[str, ...] | None:
+        """The channels by which the table doesn't forbid to contact the customer; None where it
+        says nothing of any channel."""
+        return self._channels.get(customer_id)
+
+    def without_channels(self) -> Addressees:
+        """For customers whose own rows may say otherwise of a channel than the table did."""
+        return Addressees(self._zones, self._languages, self._excluded)
 
 
 NOBODY_KNOWN = Addressees({}, {})
@@ -78,7 +100,8 @@ def read_addressees(file: Path | None, channels: Iterable[str] = ()) -> Addresse
     opted_out = _of_all(file, channels, OPTED_OUT)
     refusing = _of_all(file, channels, REFUSING)
     excluded = {i: "opt_out" if i in opted_out else "consent" for i in refusing}
-    return Addressees(_column(file, "zone"), _column(file, "language"), excluded)
+    left = _channels_left(file, channels)
+    return Addressees(_column(file, "zone"), _column(file, "language"), excluded, left)
 
 
 def rule_of(said: Mapping[str, bool | None], channels: Iterable[str] = ()) -> str | None:
@@ -115,6 +138,31 @@ def _of_all(file: Path, channels: Iterable[str], meant: Mapping[str, bool]) -> s
 
     of_each = [saying(channel) for channel in channels]
     return saying(None) | (set.intersection(*of_each) if of_each else set())
+
+
+def _channels_left(file: Path, channels: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Customer id -> the channels that are left, of those who said something of one; one tuple for
+    each choice of them, however many customers have it."""
+
+    def said(flag: str, channel: str | None) -> dict[str, bool | None]:
+        column = _column(file, by_channel(flag, channel))
+        return {customer: TRUTHS.get(word.lower()) for customer, word in column.items()}
+
+    opt_out, consent = said("opt_out", None), said("consent", None)
+    refused: dict[str, set[str]] = {}
+    asked: set[str] = set()
+    for channel in channels:
+        out, agreed = said("opt_out", channel), said("consent", channel)
+        asked |= out.keys() | agreed.keys()
+        refused[channel] = {
+            i
+            for i in opt_out.keys() | consent.keys() | out.keys() | agreed.keys()
+            if opts_out(opt_out.get(i), out.get(i))
+            or consents(consent.get(i), agreed.get(i)) is False
+        }
+    one: dict[tuple[str, ...], tuple[str, ...]] = {}
+    found = ((i, tuple(name for name, no in refused.items() if i not in no)) for i in asked)
+    return {customer: one.setdefault(left, left) for customer, left in found}
 
 
 def _column(file: Path, name: str) -> dict[str, str]:

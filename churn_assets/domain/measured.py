@@ -94,7 +94,8 @@ class Measured(BaseModel):
     """Everything that is measured by now.
 
     Attributes:
-        outcomes: known outcomes that it rests on.
+        outcomes: that were known.
+        learnt: how many of them it rests on; None: written by an earlier version, which didn't say.
         responses: what the offsets correct: the accept model's `responses`, word for word.
         offsets: what is added to logit P(accept) at each offer, against that model; empty where
             nothing was measured.
@@ -107,6 +108,7 @@ class Measured(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     outcomes: int = 0
+    learnt: int | None = None
     responses: str = ""
     offsets: tuple[Figure, ...] = ()
     slopes: tuple[Slope, ...] = ()

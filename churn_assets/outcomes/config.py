@@ -31,8 +31,9 @@ class OutcomesConfig(BaseModel):
         trees_from: how many known answers to offers it takes before trees learn who accepts; they
             are used if they are shown to predict better answers that they didn't learn from. null:
             there are never any trees.
-        retrain_outcomes: how many known outcomes beyond those that the release learnt from are a
-            reason to train again, for the sensor `retrain` once it is switched on.
+        retrain_outcomes: how many outcomes that something is learnt from, beyond those that the
+            release learnt from, are a reason to train again, for the sensor `retrain` once it is
+            switched on.
         seed: of folds and resamples.
     """
 

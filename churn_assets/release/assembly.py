@@ -212,7 +212,8 @@ def seal(
         },
         "components": {name: component.sentence(name) for name, component in components.items()},
         "checks": dict(checks),
-        "measured": {"outcomes": measured.outcomes, "said": measured.sentences},
+        "measured": measured.model_dump(include={"outcomes", "learnt"})
+        | {"said": measured.sentences},
     }
     report["policy"] |= gated.policy.figures
     if gated.messages.component.source != "built":

@@ -246,6 +246,8 @@ class RetentionEngine:
                     messages[i], told = self._write(row, figures.offer_percentage(i), setting, by)
                 answer = self._answer(row, figures, i, baseline[i], reasons[i], messages[i], told)
                 answer["metadata"] |= _circumstances(out[i], groups[i], prices[baseline[i]])
+                if out[i] is None and (left := people.channels_of(ids[i])) is not None:
+                    answer["metadata"]["channels"] = list(left)
                 answers.append(answer)
             except Exception as error:  # noqa: BLE001 - handed to whoever asked for this row
                 answers.append(error)

@@ -255,6 +255,12 @@ class Metadata(BaseModel):
         "have left by the contact ledger, or opted out or gave no consent by the contract's table: "
         "the decision is not to contact them",
     )
+    channels: list[str] | None = Field(
+        None,
+        description="present only where the contract's table says something of single channels for "
+        "the customer, who isn't `excluded`: those that it doesn't forbid, as plans go by them",
+        examples=[["email", "call"]],
+    )
     reasons: list[Reason] = Field(description="what moved the risk most; what wasn't given doesn't")
     warnings: list[str] = Field(
         description="given values that contradict each other, though each of them is allowed",

@@ -14,8 +14,9 @@ import pytest
 from api import campaigns as desks
 from api.campaigns import CampaignDesk
 from churn_assets.campaign.config import CampaignConfig
+from churn_assets.campaign.eligibility import EXCLUDED
 from churn_assets.campaign.planning.pages import contacts_page, excluded_page
-from churn_assets.campaign.planning.plan import EXCLUDED, Plan
+from churn_assets.campaign.planning.plan import Plan
 from churn_assets.campaign.planning.promises import CONTACTS
 from tests.campaign.test_workflow import NOW, Desk, desk
 

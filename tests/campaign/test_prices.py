@@ -10,8 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from churn_assets.campaign.planning.plan import EXCLUDED, Plan
+from churn_assets.campaign.eligibility import EXCLUDED
+from churn_assets.campaign.planning.plan import Plan
 from churn_assets.campaign.planning.promises import CONTACTS
+from churn_assets.campaign.planning.warnings import warnings_of
 from churn_assets.campaign.spending import CUSTOMERS, PRICES, prices_of, spends_at
 from churn_assets.cli.campaign import _show
 from churn_assets.decision.config import EnvironmentParams
@@ -51,26 +53,30 @@ def test_cheap_offers_have_their_price_too(months: int) -> None:
     assert prices_of(EnvironmentParams()) == PRICES
 
 
+PRICE = BudgetPrice(
+    price=12.0,
+    aim=0.5,
+    month="2026-03",
+    budget=100.0,
+    spent=0.0,
+    release_id="r",
+    predictions="p",
+    prices=(0.0, 12.0),
+    spends=(400.0, 80.0),
+    at=datetime(2026, 3, 21, 6, tzinfo=UTC),
+)
+KEPT = PRICE.model_copy(update={"aim": 1.0})
+
+
 def test_a_budget_that_no_price_keeps_is_named() -> None:
     """Silence would be a promise: what requests are expected to spend above it is said."""
-    price = BudgetPrice(
-        price=12.0,
-        aim=0.5,
-        month="2026-03",
-        budget=100.0,
-        spent=0.0,
-        release_id="r",
-        predictions="p",
-        prices=(0.0, 12.0),
-        spends=(400.0, 80.0),
-        at=datetime(2026, 3, 21, 6, tzinfo=UTC),
-    )
-    assert price.overspent == pytest.approx(30.0)
-    assert price.model_copy(update={"aim": 1.0}).overspent == 0
+    assert PRICE.overspent == pytest.approx(30.0)
+    assert KEPT.overspent == 0
 
 
 def test_the_command_says_that_a_budget_is_not_kept(capsys: pytest.CaptureFixture[str]) -> None:
-    """Where somebody looks who could raise the budget, or offer less."""
+    """Where somebody looks who could raise the budget, or offer less; and in the plan's report,
+    from which the console has it."""
     report: dict[str, Any] = {
         "days": ["2026-03-21"],
         "release_id": "r",
@@ -84,7 +90,8 @@ def test_the_command_says_that_a_budget_is_not_kept(capsys: pytest.CaptureFixtur
         "by_day": [],
     }
     line = "expected to spend 30.00 a month more than is aimed at"
-    for over in (30.0, 0.0):
-        told = report | {"overspent": over}
+    for price in (PRICE, KEPT):
+        over = price.overspent
+        told = report | {"overspent": over, "warnings": warnings_of(None, pytest.fail, price)}
         _show(Plan("p", CONTACTS.empty_table(), EXCLUDED.empty_table(), told), "draft", False)
         assert (line in capsys.readouterr().out) == (over > 0)

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
+from churn_assets.campaign.people import read_people
 from churn_assets.customers.people import PEOPLE, read_addressees
 from churn_assets.customers.reading.dates import DAYS_OF_A_MONTH
 from tests.customers.conftest import CONTRACT, Checked, as_csv, made_rows
@@ -37,6 +38,7 @@ def test_one_column_may_speak_of_several_channels(tmp_path: Path) -> None:
     told = pd.read_parquet(tmp_path / "active" / PEOPLE).set_index("customer_id")
     known = read_addressees(tmp_path / "active" / PEOPLE, ("email", "sms"))
     with_calls = read_addressees(tmp_path / "active" / PEOPLE, ("email", "sms", "call"))
+    planned = read_people(tmp_path / "active" / PEOPLE, ("email", "sms", "call"))
     for row in rows:
         if (customer := row["Account"]) not in told.index:
             continue
@@ -48,6 +50,16 @@ def test_one_column_may_speak_of_several_channels(tmp_path: Path) -> None:
         nobody = reach == NONE or (reach == SMS and no_sms)
         assert known.rule_against(customer) == ("consent" if nobody else None)
         assert with_calls.rule_against(customer) is None
+        person = planned[customer]
+        left = tuple(
+            channel
+            for channel in ("email", "sms", "call")
+            if not person.opted_out_of(channel) and person.consents_to(channel) is not False
+        )
+        assert with_calls.channels_of(customer) == left
+        assert known.channels_of(customer) == tuple(each for each in left if each != "call")
+    assert known.channels_of("nobody") is None
+    assert known.without_channels().channels_of(told.index[0]) is None
 
 
 def test_cells_that_cannot_be_read_name_their_channel(checked: Checked, tmp_path: Path) -> None:

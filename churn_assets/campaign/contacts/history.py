@@ -104,6 +104,24 @@ class History:
             complained=max(complaints, default=None),
         )
 
+    def accepting(self, place: int, acceptance: Acceptance) -> Self:
+        """With this acceptance as the answer to the contact at a place; the same where that one is
+        accepted already, which is paid once."""
+        contact = self.contacts[place]
+        if contact.answer == "accepted":
+            return self
+        told, offered = acceptance.reported, contact.offer_percentage
+        percentage = (told if told is not None else offered) or 0
+        contacts, taken = list(self.contacts), Acceptance(acceptance.when, percentage, place)
+        contacts[place] = replace(contact, answer="accepted")
+        acceptances = sorted((*self.acceptances, taken), key=lambda one: one.when)
+        return replace(self, contacts=tuple(contacts), acceptances=tuple(acceptances))
+
+    def without(self, acceptance: Acceptance) -> Self:
+        """Where it was somebody else's."""
+        rest = (each for each in self.acceptances if each is not acceptance)
+        return replace(self, acceptances=tuple(rest))
+
     def days(self, zones: Collection[str]) -> list[tuple[date, str | None]]:
         """The day of each contact, and its channel: the latest day that it was in any of these
         zones or in UTC, so that no limit that counts days ends early."""

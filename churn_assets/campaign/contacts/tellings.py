@@ -90,11 +90,15 @@ class Acceptance(NamedTuple):
     Attributes:
         percentage: that was reported, else the contact's.
         contact: the place of the contact that it answers; None: it answers none.
+        decision_id: that was named and is of none of the customer's contacts.
+        reported: the percentage that the report told, where it answers none.
     """
 
     when: datetime
     percentage: int
     contact: int | None
+    decision_id: str | None = None
+    reported: int | None = None
 
 
 class Told(NamedTuple):
@@ -189,7 +193,10 @@ class Tellings:
         self.early = []
         places = range(len(self.contacts))
         made = [i for i in places if not self._is_not_sent(i)]
-        found = [Acceptance(e.occurred_at, e.offer_percentage or 0, None) for e in self.alone]
+        found = [
+            Acceptance(e.occurred_at, e.offer_percentage or 0, None, e.decision, e.offer_percentage)
+            for e in self.alone
+        ]
         for place, event in self.accepted.items():
             percentage = event.offer_percentage
             if percentage is None:

@@ -34,6 +34,7 @@ def fingerprint(planner: Planner, *, curves: bool) -> str:
         planner.budget,
         sources.price.price if sources.price else None,
         planner.paid,
+        planner.warnings,
         sources.exploration,
         sources.promises["decision_id"].to_pylist(),
         *(rows.to_pylist() for rows in (planner.promises.now, planner.promises.later)),

@@ -44,14 +44,13 @@ from churn_assets.campaign.planning.exploring import (
 from churn_assets.campaign.planning.marginal import with_first_units
 from churn_assets.campaign.planning.options import Options, kept, option_of
 from churn_assets.campaign.planning.promises import CONTACTS, Promises, places_taken
+from churn_assets.campaign.planning.warnings import warnings_of
 from churn_assets.campaign.spending import plan_money
-from churn_assets.domain.contact_rules import RULES
 from churn_assets.messages.shield.rules import QuietHours
 from churn_assets.release.switches.budget_price import BudgetPrice
 from churn_assets.serving.assessment import Assessor
 from churn_assets.storage.tables import ordered, read_parquet
 
-EXCLUDED = pa.schema([("customer_id", pa.string()), ("rule", pa.string())])
 LEVELS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
 """Shares of a limit that the Pareto curves are drawn at."""
 
@@ -69,6 +68,7 @@ class Sources:
         price: of money in force, where a month's budget is followed; None: nothing is.
         promises: contacts of approved plans that are still to come, columns as in `CONTACTS`.
         erased: customers whom the ledger has forgotten -> what it still knows.
+        unknown_ids: says which ids of the suppression list (`suppressed`) no customer has, if any.
         quiet, zones: see `eligibility.Terms`.
         in_control: whom nobody contacts.
         exploration: share of the customers for whom something else is tried.
@@ -87,6 +87,7 @@ class Sources:
     histories: Mapping[str, History] = field(default_factory=dict)
     erased: Mapping[str, Erasure] = field(default_factory=dict)
     suppressed: frozenset[str] = frozenset()
+    unknown_ids: Callable[[], str | None] = lambda: None
     promises: pa.Table = field(default_factory=CONTACTS.empty_table)
     in_control: Group = lambda _: False
     exploration: float = 0.0
@@ -154,6 +155,7 @@ class Planner:
             now,
         )
         self.eligibility = eligible(crowd, terms)
+        self.on_the_list = on_the_list(sources.suppressed, self.ids)
         out = np.flatnonzero(self.eligibility.rule >= 0).tolist()
         self.promises = promises.without({self.ids[i] for i in out})
         promised = self.promises.customers
@@ -170,6 +172,11 @@ class Planner:
     def uniform(self) -> Floats:
         """(N,) what decides for whom something else is tried."""
         return np.array([self.sources.draw(customer) for customer in self.ids])
+
+    @cached_property
+    def warnings(self) -> list[str]:
+        """What somebody has to look at before the plan is approved, in sentences."""
+        return warnings_of(self.on_the_list, self.sources.unknown_ids, self.sources.price)
 
     @property
     def budget(self) -> float:
@@ -271,15 +278,7 @@ class Planner:
             contacts,
             [("day", "ascending"), ("expected_value", "descending"), ("customer_id", "ascending")],
         )
-        names = list(RULES)
-        out = np.flatnonzero(self.eligibility.rule >= 0).tolist()
-        excluded = pa.table(
-            {
-                "customer_id": [self.ids[i] for i in out],
-                "rule": [names[self.eligibility.rule[i]] for i in out],
-            },
-            schema=EXCLUDED,
-        )
+        excluded = self.eligibility.left_out(self.ids)
         sources = self.sources
         report = {
             "plan_id": plan_id,
@@ -288,7 +287,8 @@ class Planner:
             "release_id": sources.release_id,
             "customers": len(self.ids),
             "excluded": self.eligibility.counts(),
-            "on_suppression_list": on_the_list(sources.suppressed, self.ids),
+            "on_suppression_list": self.on_the_list,
+            "warnings": self.warnings,
             "promises": sorted(sources.promises["decision_id"].to_pylist()),
             "budget": round(self.budget, 2),
             "contacts_a_day": {n: c.contacts_a_day for n, c in self.config.channels.items()},

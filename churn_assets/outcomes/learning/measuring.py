@@ -64,11 +64,12 @@ def measure(
     known = outcomes[outcomes["known"]]
     if learn_from is None or len(known) < learn_from:
         why = "learning is switched off" if learn_from is None else _few(learn_from)
-        return Measured(why_not={RESPONSES: why, EFFECTS: why})
+        return Measured(learnt=0, why_not={RESPONSES: why, EFFECTS: why})
     held = propensities_hold(outcomes)
     if held.state == "error":
-        return Measured(why_not={RESPONSES: held.sentence, EFFECTS: held.sentence})
-    whole = Measured(outcomes=len(known))
+        return Measured(learnt=0, why_not={RESPONSES: held.sentence, EFFECTS: held.sentence})
+    learnt = int(learnable(outcomes, releases, assumed, learn_from).sum())
+    whole = Measured(outcomes=len(known), learnt=learnt)
     whole = _with_responses(whole, known, releases, learn_from, trees_from)
     periods = 1.0 if horizon_days is None else horizon_days / assumed.period_days
     return _with_effects(whole, outcomes, releases, assumed, learn_from, periods)

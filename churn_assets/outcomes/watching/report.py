@@ -39,7 +39,9 @@ class Serving:
         params: the world that its policy was made for.
         auc: that its risk model measured out of fold, or None.
         stand_ins: what stands in for a component, as sentences.
-        outcomes: how many outcomes it was trained with.
+        outcomes: how many outcomes were known when it was trained.
+        learnt: how many of these something was learnt from; None: it is of an earlier version,
+            which didn't say.
         label_days: days in which leaving counts in its risk model's label; None: a period.
     """
 
@@ -48,18 +50,21 @@ class Serving:
     auc: float | None = None
     stand_ins: Sequence[str] = ()
     outcomes: int = 0
+    learnt: int | None = None
     label_days: float | None = None
 
     @classmethod
     def of(cls, manifest: Manifest, folder: Path) -> Serving:
         """From a release's manifest and its folder."""
         figures, schema = manifest.report, load_schema(folder)
+        measured = figures.get("measured", {})
         return cls(
             release_id=manifest.release_id,
             params=load_params(folder / "policy"),
             auc=figures.get("risk", {}).get("auc_oof"),
             stand_ins=tuple(manifest.stand_ins.values()),
-            outcomes=figures.get("measured", {}).get("outcomes", 0),
+            outcomes=measured.get("outcomes", 0),
+            learnt=measured.get("learnt"),
             label_days=schema.horizon_days if schema else None,
         )
 
@@ -89,8 +94,8 @@ def watch(
         budget: money for discounts in a period, from the latest predictions; None: not known.
         month: the month's budget, where one is followed.
         currency: what amounts in sentences begin with.
-        learnable: asks which rows of `outcomes` another training would learn from, once there are
-            new ones enough; None: all that are known.
+        learnable: asks which rows of `outcomes` another training would learn from, once as many
+            are known as anything is learnt from; None: all that are known.
     """
     horizons, log = serving.horizons(config.horizon_days), conduct.propensities_hold(outcomes)
     findings = [
@@ -114,33 +119,44 @@ def watch(
         # What was found of an earlier release, another training may have mended already.
         and f.figures.get("release_id", serving.release_id) == serving.release_id
     ]
-    if log.state != "error" and _learns_more(outcomes, serving.outcomes, config, learnable):
+    speaks = _speaks(outcomes, config, learnable)
+    new = _not_learnt(outcomes, speaks, serving)
+    if log.state != "error" and new >= config.retrain_outcomes:
         reasons.append(NEW_OUTCOMES.format(config.retrain_outcomes))
     return {
         "release_id": serving.release_id,
         "time": now.isoformat(timespec="seconds"),
         "outcomes_known": known,
+        "outcomes_learnable": int(speaks.sum()),
         "findings": [finding.as_dict() for finding in findings],
         "retrain": reasons,
         "retrain_outcomes": config.retrain_outcomes,
     }
 
 
-def _learns_more(
+def _speaks(
     outcomes: pd.DataFrame,
-    learnt: int,
     config: OutcomesConfig,
     learnable: Callable[[], pd.Series[bool]] | None,
-) -> bool:
-    """Whether another training would learn from so many outcomes more than the last one, which had
-    the first `learnt` of those that are known by now."""
+) -> pd.Series[bool]:
+    """Which outcomes another training would learn from."""
+    known = outcomes["known"].astype(bool)
+    if config.learn_from is None or known.sum() < config.learn_from:
+        return pd.Series(data=False, index=outcomes.index)
+    return known if learnable is None else learnable()
+
+
+def _not_learnt(outcomes: pd.DataFrame, speaks: pd.Series[bool], serving: Serving) -> int:
+    """How many outcomes another training would learn from that the release in service didn't.
+
+    What was known to that one taught it nothing where too few of its kind were, or its contact was
+    reported as sent only later: once it can be learnt from, it is as new as any. Where the release
+    doesn't say how many it learnt from, that is all of the first that were known.
+    """
+    if serving.learnt is not None:
+        return int(speaks.sum()) - serving.learnt
     known = outcomes[outcomes["known"]].sort_values("time", kind="stable")
-    if config.learn_from is None or len(known) < config.learn_from:
-        return False
-    new = known.index[learnt:]
-    if learnable is not None and len(new) >= config.retrain_outcomes:
-        new = new[learnable()[new]]
-    return len(new) >= config.retrain_outcomes
+    return int(speaks[known.index[serving.outcomes :]].sum())
 
 
 def says_the_same(report: dict[str, Any], before: dict[str, Any]) -> bool:

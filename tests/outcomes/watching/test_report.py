@@ -113,6 +113,9 @@ def test_days_of_the_label_are_those_of_the_contract(tmp_path: Path) -> None:
     save_rule(PricedGreedy(), tmp_path / "policy")
     manifest = Manifest.model_construct(release_id="r-1", report={}, components={})
     assert Serving.of(manifest, tmp_path).label_days is None
+    assert Serving.of(manifest, tmp_path).learnt is None
+    told = manifest.model_copy(update={"report": {"measured": {"outcomes": 9, "learnt": 4}}})
+    assert (Serving.of(told, tmp_path).outcomes, Serving.of(told, tmp_path).learnt) == (9, 4)
     BUILT_IN_SCHEMA.model_copy(update={"format": 2, "horizon_months": 12}).save(tmp_path)
     assert Serving.of(manifest, tmp_path).horizons(90).label == pytest.approx(365, abs=6)
 

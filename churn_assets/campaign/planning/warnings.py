@@ -1,0 +1,34 @@
+"""What somebody has to look at before a plan is approved, in sentences: part of its report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from churn_assets.release.switches.budget_price import BudgetPrice
+
+NOBODY_NAMED = (
+    "The suppression list names none of these customers, so it keeps nobody out: are its ids "
+    "written as yours are?"
+)
+OVERSPENT = (
+    "Requests can't keep the month's budget: even at the highest price they are expected to spend "
+    "{:,.2f} a month more than is aimed at; only plans stay within it"
+)
+
+
+def warnings_of(
+    on_the_list: int | None, unknown_ids: Callable[[], str | None], price: BudgetPrice | None
+) -> list[str]:
+    """A plan's warnings.
+
+    Args:
+        on_the_list: how many customers the suppression list names; None without one.
+        unknown_ids: asks what is to be said of its ids that no customer has, where others have.
+        price: of money, where a month's budget is followed.
+    """
+    said = [NOBODY_NAMED] if on_the_list == 0 else []
+    if on_the_list and (unknown := unknown_ids()) is not None:
+        said.append(unknown)
+    if over := round(price.overspent, 2) if price is not None else 0.0:
+        said.append(OVERSPENT.format(over))
+    return said

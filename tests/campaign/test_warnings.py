@@ -1,0 +1,98 @@
+"""What a plan says that somebody has to look at: in its report, wherever that is shown."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from churn_assets.campaign.assets import campaign_plan
+from churn_assets.campaign.planning.warnings import NOBODY_NAMED, warnings_of
+from churn_assets.storage.current import asset_pointer
+from churn_assets.storage.local import LocalArtifactStore
+from churn_assets.storage.protocol import Artifact
+from tests.campaign.test_workflow import NOW, Desk, desk
+
+__all__ = ["desk"]  # a fixture
+
+UNKNOWN = (
+    "1 of 2 ids of the suppression list are of no customer in the latest predictions or the "
+    "history, as '{}': are they written as in the customers' own table?"
+)
+
+
+@pytest.fixture
+def listed(tmp_path: Path) -> Path:
+    """A suppression list, one of whose ids lost its zeros."""
+    file = tmp_path / "no.csv"
+    file.write_text("customer_id\nT00002\nT3\n", encoding="utf-8")
+    return file
+
+
+def test_a_plan_says_which_listed_ids_no_customer_has(desk: Desk, listed: Path) -> None:
+    """Kept with the plan, so that whoever looks at it later is told, too; and a list without such
+    ids is nothing to look at."""
+    campaigns = desk(rules={"suppression_list": listed})
+    assert campaigns.plan(NOW, "Ana", curves=False).report["warnings"] == [UNKNOWN.format("T3")]
+    assert campaigns.show()[0].report["warnings"] == [UNKNOWN.format("T3")]
+    listed.write_text("customer_id\nT00002\n", encoding="utf-8")
+    assert campaigns.plan(NOW, "Ana", curves=False).report["warnings"] == []
+    listed.write_text("customer_id\nT2\n", encoding="utf-8")
+    assert campaigns.plan(NOW, "Ana", curves=False).report["warnings"] == [NOBODY_NAMED]
+
+
+def test_who_was_erased_is_on_the_list_by_right(desk: Desk, listed: Path) -> None:
+    """Whoever erased a customer keeps the "no" on the list: it is no misspelling, and the id must
+    come back into no report."""
+    campaigns = desk(rules={"suppression_list": listed})
+    campaigns.ledger.erase("T3")
+    assert campaigns.plan(NOW, "Ana", curves=False).report["warnings"] == []
+
+
+def test_a_draft_says_what_is_wrong_with_the_list_as_it_is_now(desk: Desk, listed: Path) -> None:
+    """By the schedule: its contacts are the same, and its warnings aren't."""
+    campaigns = desk(rules={"suppression_list": listed})
+    campaigns.draft(NOW, "the schedule")
+    minute = NOW + timedelta(minutes=1)
+    assert not campaigns.draft(minute, "the schedule")[1]
+    listed.write_text("customer_id\nT00002\nT4\n", encoding="utf-8")
+    again, new = campaigns.draft(minute, "the schedule")
+    assert (new, again.report["warnings"]) == (True, [UNKNOWN.format("T4")])
+
+
+def test_a_history_that_is_lost_stops_no_plan(
+    desk: Desk, listed: Path, store: LocalArtifactStore
+) -> None:
+    """Whose the ids are can't be told then, which is said."""
+    lost = Artifact(name="customer_history", sha256="0" * 64)
+    store.write_pointer(asset_pointer(lost.name), lost.model_dump_json().encode())
+    try:
+        (said,) = desk(rules={"suppression_list": listed}).plan(NOW, "Ana").report["warnings"]
+    finally:
+        store.delete_pointer(asset_pointer(lost.name))
+    assert said.startswith("whether the ids of the suppression list are of customers couldn't be")
+    assert "customer_history" in said
+
+
+def test_the_nightly_plan_says_it(desk: Desk, listed: Path) -> None:
+    """In the asset's metadata, and not where there is nothing to look at."""
+
+    def planned() -> dict[str, Any]:
+        context = dg.build_asset_context()
+        made = campaign_plan(context, lambda: desk(rules={"suppression_list": listed}))
+        assert isinstance(made, dg.MaterializeResult)
+        return dict(made.metadata or {})
+
+    assert planned()["warnings"] == UNKNOWN.format("T3")
+    listed.write_text("customer_id\nT00002\n", encoding="utf-8")
+    assert "warnings" not in planned()
+
+
+def test_ids_are_looked_up_only_where_some_are_customers() -> None:
+    """A list that names nobody is said to; reading everybody's history besides tells no more."""
+    assert warnings_of(0, pytest.fail, None) == [NOBODY_NAMED]
+    assert warnings_of(None, pytest.fail, None) == []
+    assert warnings_of(1, lambda: "some", None) == ["some"]
