@@ -105,6 +105,15 @@ class Options:
         cost = outcomes.expected_cost[:, 1:]
         return cls(value, cost, stay, earliest, special, accept, risk)
 
+    def nobody_gains(self, channels: Mapping[str, Channel], allowed: NDArray[np.bool_]) -> bool:
+        """Whether somebody may be contacted, and no first contact brings more than it costs.
+
+        Of clean sheets: that those who were contacted yesterday gain nothing today is no news.
+        """
+        best = self.value[allowed.any(axis=(1, 2))].max(axis=1)
+        pays = [(channel.reach * best > channel.cost).any() for channel in channels.values()]
+        return bool(len(best)) and not any(pays)
+
     def problem(
         self,
         channels: Mapping[str, Channel],
