@@ -42,7 +42,7 @@ from churn_assets.campaign.planning.exploring import (
     set_aside,
 )
 from churn_assets.campaign.planning.marginal import with_first_units
-from churn_assets.campaign.planning.options import Options, kept
+from churn_assets.campaign.planning.options import Options, in_turn, kept
 from churn_assets.campaign.planning.promises import CONTACTS, Promises, places_taken
 from churn_assets.campaign.planning.warnings import warnings_of
 from churn_assets.campaign.spending import plan_money
@@ -168,6 +168,8 @@ class Planner:
             table, sources.histories, sources.assessor, config.days, now, baseline=sources.baseline
         )
         self.nobody_gains = self.options.nobody_gains(config.channels, self.allowed)
+        if self.nobody_gains:  # nothing is planned, so that these are the options of what is tried
+            self.options, self.allowed = self.options.at_any_time(), in_turn(self.allowed)
 
     @cached_property
     def uniform(self) -> Floats:
@@ -322,7 +324,8 @@ class Planner:
     @cached_property
     def _whole(self) -> Problem:
         """Everybody's options, whatever the limits."""
-        price = self.sources.price.price if self.sources.price else 0.0
+        known = self.sources.price
+        price = known.price if known and not self.nobody_gains else 0.0
         channels, places = self.config.channels, self.places()
         return kept(self.options.problem(channels, self.allowed, places, self.budget, price))
 
