@@ -15,6 +15,7 @@ import dagster as dg
 from checks.attach import on_report
 from churn_assets.decision.evaluation import gates
 from churn_assets.domain.evidence import SHOWN
+from churn_assets.domain.measured import ENOUGH
 from churn_assets.domain.splits import SPLITS
 from churn_assets.stages.spec import Report
 
@@ -42,6 +43,18 @@ def acceptance_rises_with_the_offer(report: Report) -> dg.AssetCheckResult:
     steps = [high - low for curve in means.values() for low, high in pairwise(curve)]
     rising = min(steps) >= 0 if report["responses_observed"] else min(steps) > 0
     return dg.AssetCheckResult(passed=rising, metadata={"mean_accept": means})
+
+
+@on_report("retention_environment", blocking=False)
+def a_contact_pays_for_enough_customers(report: Report) -> dg.AssetCheckResult:
+    """For one customer in twenty one contact brings more than it costs, in the world that the
+    policy is made for; where it does for fewer even as assumed, the policy may contact nobody."""
+    paying = report["paying"]
+    return dg.AssetCheckResult(
+        passed=paying["in_training"] >= ENOUGH,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata=paying | {"bound": ENOUGH, "measured and assumed": report["measured"]},
+    )
 
 
 @on_report("oracle_policy")

@@ -28,6 +28,7 @@ from churn_assets.campaign.people import Person, known_people
 from churn_assets.campaign.planning.fingerprint import fingerprint
 from churn_assets.campaign.planning.plan import Group, Plan, Planner, Sources
 from churn_assets.campaign.planning.promises import CONTACTS
+from churn_assets.campaign.planning.warnings import why_not_approved
 from churn_assets.campaign.sending import DayList, Delivery, HandOver
 from churn_assets.campaign.spending import followed_price
 from churn_assets.campaign.stored_plans import (
@@ -227,10 +228,12 @@ class Campaigns:
         """Make a draft's contacts promises; returns the plan's id.
 
         Raises:
-            CampaignError: it is no draft, the control group was drawn anew since it was made, or it
-                doesn't keep what another plan has promised.
+            CampaignError: it is no draft, or of another control group than the one in force, has no
+                contact, or doesn't keep what another plan has promised.
         """
         plan, _ = self.show(plan_id)
+        if not plan.contacts.num_rows:
+            raise CampaignError(why_not_approved(plan.plan_id, plan.report.get("warnings", ())))
         percent = self._offers(plan, date.min)
         predictions, experiment = self.predictions(), self._running()
         messages = self._drawn(plan, predictions)

@@ -19,6 +19,7 @@ from churn_assets.decision.exact.policy_value import evaluate, summarise
 from churn_assets.decision.mdp.customers import Customers
 from churn_assets.decision.mdp.groups import Groups
 from churn_assets.decision.mdp.horizon import risk_of_a_period
+from churn_assets.decision.mdp.paying import deciding
 from churn_assets.decision.mdp.worlds import save_offers, served_world, worlds_of
 from churn_assets.decision.policy import save_rule
 from churn_assets.decision.rules.tuning import tuned_baselines
@@ -41,7 +42,8 @@ def run_environment(
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """Score the active customers and write `train|valid|test.safetensors` (risk, accept, value),
-    and what outcomes have measured of the world (`measured.json`).
+    and what outcomes have measured of the world (`measured.json`), with the world near it that the
+    policy is made for.
 
     The accept model is asked as at the start of a period, like in serving: the environment lowers
     acceptance itself (`observation.build_states` does the same).
@@ -53,14 +55,10 @@ def run_environment(
     accept = AcceptScorer.load(inputs["accept_model"])
     schema = load_schema(inputs["active_customers"])
     save_offers(schema.offers if schema else None, out)
-    measured = Measured.load(inputs["measured_world"]) if "measured_world" in inputs else Measured()
-    measured.save(out)
-    world = served_world(out, config.environment)
-    horizon, period = schema.horizon_days if schema else None, world.period_days
+    assumed = served_world(out, config.environment)  # nothing measured is in the folder yet
+    horizon, period = schema.horizon_days if schema else None, assumed.period_days
     report: dict[str, Any] = {
         "preset": config.preset,
-        "params": world.model_dump(),
-        "measured": measured.sentences,
         "responses_observed": _observed(inputs["accept_model"]),
     }
     for split in SPLITS:
@@ -83,7 +81,14 @@ def run_environment(
             "mean_accept": customers.accept.mean(axis=0).tolist(),
             "mean_value": float(customers.value.mean()),
         }
-    return report
+    measured = Measured.load(inputs["measured_world"]) if "measured_world" in inputs else Measured()
+    measured, paying = deciding(measured, Groups.load(out).everyone(), assumed)
+    measured.save(out)
+    return report | {
+        "params": served_world(out, config.environment).model_dump(),
+        "measured": measured.sentences,
+        "paying": paying.model_dump(),
+    }
 
 
 def _observed(accept_model: Path) -> bool:

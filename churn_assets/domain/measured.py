@@ -7,12 +7,17 @@ enough outcomes it holds nothing, and everything stays as assumed.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
 FILE = "measured.json"
 SLOPES = ("the model's own log-odds", "the churn risk", "the bill")
 """What the acceptance of an offer is measured to depend on, beyond what the accept model says."""
+
+ENOUGH = 0.05
+"""Share of the customers for whom a contact has to pay, for a policy to have something to decide:
+one in twenty. Who gains least among them gains next to nothing."""
 
 
 class Figure(BaseModel):
@@ -23,6 +28,7 @@ class Figure(BaseModel):
         used: both weighed by what they know: the most probable value, given the outcomes.
         lower, upper: 95 % interval of the true value.
         share_measured: of what is known, how much is from outcomes: 0 where nothing was measured.
+        trained: what the policy is made for instead of `used` (`Paying`); None: `used` itself.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -32,12 +38,28 @@ class Figure(BaseModel):
     lower: float
     upper: float
     share_measured: float = Field(ge=0, le=1)
+    trained: float | None = None
+
+    @property
+    def in_training(self) -> float:
+        """What the policy is made for."""
+        return self.used if self.trained is None else self.trained
+
+    def towards_assumed(self, part: float) -> Self:
+        """The policy is made for a figure so far on the way to what was assumed: 0 stays here."""
+        there = self.used + part * (self.assumed - self.used) if part < 1 else self.assumed
+        return self.model_copy(update={"trained": there if part else None})
 
     def sentence(self, what: str) -> str:
         """For people."""
-        return (
+        said = (
             f"{what}: {self.used:.2f} ({self.lower:.2f} to {self.upper:.2f}; assumed "
             f"{self.assumed:.2f}; {self.share_measured:.0%} of it measured)"
+        )
+        return (
+            said
+            if self.trained is None
+            else f"{said}; the policy is trained with {self.trained:.2f}"
         )
 
 
@@ -97,6 +119,50 @@ FROM_A_LOG = (
 """Why an acceptance isn't measured that is no assumption either."""
 
 
+class Paying(BaseModel):
+    """For which share of the customers one contact pays, where money has no price.
+
+    Attributes:
+        as_measured: in the world as measured.
+        in_training: in the world that the policy is made for.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    as_measured: float = Field(ge=0, le=1)
+    in_training: float = Field(ge=0, le=1)
+
+    @property
+    def enough(self) -> bool:
+        """Whether the policy has something to decide."""
+        return self.in_training >= ENOUGH
+
+    def sentence(self, *, measured: bool) -> str:
+        """For people: why the policy is made for another world than the measured one, if so.
+
+        Args:
+            measured: whether the effects of a contact are, and not only assumed.
+        """
+        if not measured:
+            share = f"a contact pays for {self.in_training:.1%} of the customers"
+            few = f", fewer than {ENOUGH:.0%}: the policy may find nobody worth contacting"
+            return share if self.enough else share + few
+        here = f"a contact pays for {self.as_measured:.1%} of the customers in the measured world"
+        if self.as_measured >= ENOUGH:
+            return f"{here}, in which the policy is trained"
+        question = "whether to contact anybody at all is the lift report's question"
+        if self.enough:
+            return (
+                f"{here}; the policy is trained in the nearest one, towards what was assumed, in "
+                f"which it pays for {self.in_training:.1%}: {question}"
+            )
+        return (
+            f"{here}, and for {self.in_training:.1%} as assumed, for fewer than {ENOUGH:.0%} in "
+            f"all worlds between; the policy is trained in the assumed one and may find nobody "
+            f"worth contacting: {question}"
+        )
+
+
 class Measured(BaseModel):
     """Everything that is measured by now.
 
@@ -109,6 +175,7 @@ class Measured(BaseModel):
         slopes: by whom the offers are accepted, in the order of `SLOPES`; empty like the offsets.
         steps: what trees add to them; None where they aren't shown to tell better.
         acceptance_effect, annoyance_effect: of the decision environment; None: as assumed.
+        paying: where there is something to decide; None: customers weren't looked at for it.
         why_not: what isn't measured here -> why; it is as assumed, or `FROM_A_LOG`.
     """
 
@@ -122,7 +189,19 @@ class Measured(BaseModel):
     steps: Steps | None = None
     acceptance_effect: Figure | None = None
     annoyance_effect: Figure | None = None
+    paying: Paying | None = None
     why_not: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def effects(self) -> dict[str, Figure]:
+        """What is measured of a contact's effect, by name."""
+        both = {name: getattr(self, name) for name in ("acceptance_effect", "annoyance_effect")}
+        return {name: figure for name, figure in both.items() if figure is not None}
+
+    def towards_assumed(self, part: float) -> Measured:
+        """The policy is made for effects so far on the straight line to what was assumed."""
+        moved = {name: figure.towards_assumed(part) for name, figure in self.effects.items()}
+        return self.model_copy(update=moved)
 
     @property
     def sentences(self) -> list[str]:
@@ -139,6 +218,8 @@ class Measured(BaseModel):
         said = [figure.sentence(what) for what, figure in known.items() if figure]
         if self.steps:
             said.append(self.steps.sentence)
+        if self.paying:
+            said.append(self.paying.sentence(measured=bool(self.effects)))
         return said + [
             f"{what}: {why}" if why == FROM_A_LOG else f"{what}: as assumed; {why}"
             for what, why in self.why_not.items()

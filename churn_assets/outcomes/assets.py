@@ -16,6 +16,7 @@ from churn_assets.decision.config import DecisionConfig, EnvironmentParams
 from churn_assets.decision.policy import load_params, load_policy
 from churn_assets.decision.rules.families import AlwaysOffer, NeverContact
 from churn_assets.domain.experiment import ExperimentConfig, draw_in_force
+from churn_assets.domain.measured import ENOUGH
 from churn_assets.messages.config import MessagesConfig
 from churn_assets.messages.corpus.answers import PAIRS
 from churn_assets.messages.writing.bandit import STATE
@@ -47,6 +48,12 @@ from churn_assets.serving.feedback import open_feedback_log, read_events
 from churn_assets.storage.current import asset_pointer, current_artifact, read_report
 from churn_assets.storage.protocol import Artifact, ArtifactStore
 from churn_assets.storage.scratch import scratch_folder
+
+DECIDED_LATER = (
+    f"the policy is trained with these effects if a contact then pays for {ENOUGH:.0%} of the "
+    "customers, else in the nearest world, towards what was assumed, in which it does: "
+    "`retention_environment` finds it, and the release's report says so"
+)
 
 
 @dg.asset(group_name="outcomes", kinds={"parquet"}, code_version="2")
@@ -114,7 +121,8 @@ def measured_world(
     with scratch_folder("measured_world") as out:
         measured.save(out)
         artifact = artifacts.put("measured_world", out)
-    said = "\n".join(f"- {sentence}" for sentence in measured.sentences)
+    sentences = measured.sentences + ([DECIDED_LATER] if measured.effects else [])
+    said = "\n".join(f"- {sentence}" for sentence in sentences)
     return dg.MaterializeResult(
         value=artifact,
         data_version=dg.DataVersion(artifact.sha256),

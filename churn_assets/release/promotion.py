@@ -20,6 +20,9 @@ The rule, in this order:
    shown to bring less than the champion's on them (doubly robust, 95 %).
 7. Figures of a component for which the safe fall-back stands in are not compared: that the
    champion's own could not stand in again is what made it necessary.
+
+None of them asks whether the challenger contacts anybody: captured uplift is a share of the optimum
+of its own world, which is nothing where nobody is worth contacting. So the reason says it.
 """
 
 from __future__ import annotations
@@ -43,6 +46,10 @@ BUILT_IN = (
     "(`churn promote ID` serves it all the same)"
 )
 """Why a release of the built-in contract doesn't replace a company's own."""
+CONTACTS_NOBODY = (
+    "; nobody is worth contacting in the world that its policy was made for, unlike that of {}: "
+    "contacts stop, and with them what could be learnt of them"
+)
 
 OnOutcomes = Callable[[ArtifactStore, Path, Path], Figure | None]
 """Compares two releases, champion first, on what really happened; None where that can't tell."""
@@ -141,7 +148,7 @@ def compare(
     return Comparison(
         champion=champion.release_id,
         promoted=not any(figure["worse"] for figure in figures),
-        reason=_reason(figures),
+        reason=_reason(figures) + _of_contacts(champion, report),
         figures=figures,
     )
 
@@ -216,6 +223,14 @@ def _reason(figures: list[dict[str, Any]]) -> str:
         if figure["worse"]
     ]
     return f"worse in {', '.join(worse)}" if worse else "no compared figure is worse"
+
+
+def _of_contacts(champion: Manifest, report: Mapping[str, Any]) -> str:
+    """That the challenger's policy has nobody to contact, where the champion's had; empty else, and
+    for releases that were made before the optimum's uplift was kept."""
+    nobody = report.get("policy", {}).get("optimum_uplift", math.inf) <= 0
+    before = champion.report.get("policy", {}).get("optimum_uplift", math.inf)
+    return CONTACTS_NOBODY.format(champion.release_id) if nobody and before > 0 else ""
 
 
 def same_kind_of_data(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from churn_assets.campaign.config import CampaignConfig, Channel
 from churn_assets.campaign.contacts.ledger import Ledger
 from churn_assets.campaign.planning.allocation import NONE, Problem, solve
 from churn_assets.campaign.planning.exploring import Drawn, explored, set_aside
+from churn_assets.campaign.planning.plan import Planner
 from churn_assets.campaign.workflow import Campaigns
 from churn_assets.domain.experiment import ExperimentConfig, exploration_draw
 from churn_assets.serving.decision_log import parts
@@ -144,3 +147,33 @@ def test_predictions_that_tried_something_do_not_move_the_plan(desk: Desk) -> No
     tried = table.from_pylist(changed, schema=table.schema)
     again = type(options).of(tried, {}, planner.sources.assessor, 3, NOW)
     assert (again.earliest == options.earliest).all()
+
+
+def test_where_nobody_gains_something_is_tried_all_the_same(desk: Desk) -> None:
+    """A policy that contacts nobody waits beyond the plan's days; taken at its word, nothing was
+    ever tried and nothing learnt. The least costly contacts are, within the share and the limits,
+    on all days."""
+    running = ExperimentConfig(enabled=True, control_share=0.1, exploration=0.2)
+    planner = desk(running).planner(NOW)
+    sources = planner.sources
+    waiting = sources.table.to_pylist()
+    for row in waiting:
+        row |= {"contact": False, "delay_days": 7, "action_probability": 1.0}
+    table = sources.table.from_pylist(waiting, schema=sources.table.schema)
+    channels = {
+        "call": Channel(contacts_a_day=20, cost=9.0, reach=0.001),
+        "email": Channel(contacts_a_day=20, cost=5.0, reach=0.001),
+    }
+    config = planner.config.model_copy(update={"channels": channels})
+    plan = Planner(replace(sources, table=table), config, NOW).plan(curves=False)
+    rows, report = plan.contacts.to_pylist(), plan.report
+    assert len(rows) == report["exploration"]["tried"] > 0
+    assert Counter(row["day"] for row in rows) == dict.fromkeys(planner.days, 4)  # 0.2 of 20
+    assert {row["channel"] for row in rows} == {"email"}
+    assert all(row["expected_value"] < 0 for row in rows)
+    assert report["expected_cost"] <= 0.2 * report["budget"]
+    chances = {row["customer_id"]: row["chance"] for row in plan.draws.to_pylist()}
+    assert sum(chances.values()) == pytest.approx(len(rows))
+    assert all(0 < chance <= 0.2 for chance in chances.values())
+    assert all(row["propensity"] == chances[row["customer_id"]] for row in rows)
+    assert (report["bound"], report["gap"]) == (0.0, 0.0)

@@ -10,7 +10,8 @@ import dagster as dg
 import pytest
 
 from churn_assets.campaign.assets import campaign_plan
-from churn_assets.campaign.planning.warnings import NOBODY_NAMED, warnings_of
+from churn_assets.campaign.errors import CampaignError
+from churn_assets.campaign.planning.warnings import NOBODY_GAINS, NOBODY_NAMED, warnings_of
 from churn_assets.storage.current import asset_pointer
 from churn_assets.storage.local import LocalArtifactStore
 from churn_assets.storage.protocol import Artifact
@@ -96,3 +97,38 @@ def test_ids_are_looked_up_only_where_some_are_customers() -> None:
     assert warnings_of(0, pytest.fail, None) == [NOBODY_NAMED]
     assert warnings_of(None, pytest.fail, None) == []
     assert warnings_of(1, lambda: "some", None) == ["some"]
+
+
+DEAR = {"email": {"contacts_a_day": 20, "cost": 1e6}}
+"""A channel by which nobody gains."""
+
+
+def test_a_release_that_finds_nobody_worth_contacting_says_so(desk: Desk) -> None:
+    """An empty plan was made, approved and sent without a word, night after night."""
+    plan = desk(channels=DEAR).plan(NOW, "Ana", curves=False)
+    assert plan.report["warnings"] == [NOBODY_GAINS]
+    assert NOBODY_GAINS not in desk().plan(NOW, "Ana", curves=False).report["warnings"]
+
+
+def test_a_plan_without_a_contact_is_not_approved(desk: Desk) -> None:
+    """One line says why; whatever was approved before stays in force."""
+    campaigns = desk()
+    before = campaigns.plan(NOW, "Ana", curves=False).plan_id
+    campaigns.approve(before, "Ana", NOW)
+    campaigns.cancel(before, "Ana")  # or its promises would be the next one's
+    empty = desk(channels=DEAR).plan(NOW, "Ana", curves=False)
+    assert not empty.contacts.num_rows
+    with pytest.raises(CampaignError, match="has no contact, so there is nothing to") as raised:
+        campaigns.approve(empty.plan_id, "Ana", NOW)
+    assert "\n" not in str(raised.value)
+    assert "finds nobody worth contacting" in str(raised.value)
+    assert campaigns.show(empty.plan_id)[1] == "draft"
+
+
+def test_customers_who_may_not_be_contacted_are_no_sign_of_the_release(
+    desk: Desk, tmp_path: Path
+) -> None:
+    """A plan is empty, too, where the rules leave everybody out."""
+    campaigns = desk(rules={"minimum_tenure": 10_000}, channels=DEAR)
+    plan = campaigns.plan(NOW, "Ana", curves=False)
+    assert NOBODY_GAINS not in plan.report["warnings"]

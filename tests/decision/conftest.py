@@ -40,6 +40,7 @@ HEADLINE = {
     "over_contact_rate",
     "train_seconds",
     "oracle_gap",
+    "optimum_uplift",
     "seeds",
     "served",
     "served_uplift",

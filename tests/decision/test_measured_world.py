@@ -12,8 +12,6 @@ from churn_assets.decision import world
 from churn_assets.decision.config import PLAIN, PRESETS, DecisionConfig
 from churn_assets.decision.exact.pareto import ParetoCurve
 from churn_assets.decision.mdp.worlds import (
-    LEAST_EFFECT,
-    MOST_ANNOYANCE,
     as_measured,
     served_world,
     worlds_of,
@@ -70,12 +68,6 @@ def test_rules_are_made_for_the_measured_world(environment: Path, tmp_path: Path
         world.run_baselines({"retention_environment": environment}, out, CONFIG)
     assert load_params(out / "moderate/priced_greedy").acceptance_effect == 1.2
     assert load_params(out / "harsh/priced_greedy").acceptance_effect == 2.5
-
-
-def test_harm_leaves_a_world_in_which_something_is_to_be_decided() -> None:
-    """Whether to contact anybody is the lift report's question."""
-    found = as_measured(PRESETS["moderate"], measured(0.0, 1.5))
-    assert (found.acceptance_effect, found.annoyance_effect) == (LEAST_EFFECT, MOST_ANNOYANCE)
 
 
 def test_where_nothing_can_be_captured_who_loses_nothing_has_it_all() -> None:

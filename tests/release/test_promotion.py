@@ -36,6 +36,10 @@ def changed(path: str, value: float | None) -> dict[str, Any]:
     return report
 
 
+def manifest_of(champion: Manifest, report: dict[str, Any]) -> Manifest:
+    return champion.model_copy(update={"report": report})
+
+
 def test_first_release_is_promoted() -> None:
     """Without a champion there is nothing to be worse than."""
     first = compare(None, REPORT, DATA)
@@ -49,6 +53,21 @@ def test_equal_release_is_promoted(champion: Manifest) -> None:
     assert [row["figure"] for row in comparison.figures] == [rule.path for rule in RULES]
     assert comparison.champion == champion.release_id
     assert comparison.reason == "no compared figure is worse"
+
+
+def test_that_a_release_contacts_nobody_is_said(champion: Manifest) -> None:
+    """No figure shows it: where the optimum of its world is nothing, a policy that does nothing has
+    all of it. It was promoted as "no compared figure is worse"."""
+    nobody = changed("policy.optimum_uplift", 0.0)
+    for before in (champion, manifest_of(champion, changed("policy.optimum_uplift", 0.02))):
+        found = compare(before, nobody, DATA)
+        assert found.promoted
+        assert "nobody is worth contacting" in found.reason
+        assert before.release_id in found.reason
+    again = compare(manifest_of(champion, nobody), nobody, DATA)
+    assert again.reason == "no compared figure is worse"
+    somebody = compare(champion, changed("policy.optimum_uplift", 0.02), DATA)
+    assert somebody.reason == "no compared figure is worse"
 
 
 def test_tolerances_are_the_published_ones() -> None:

@@ -10,6 +10,9 @@ what is planned doesn't depend on what is drawn:
   dearest.
 
 Both probabilities are exact given the customers, and no limit can be passed.
+
+Where the release finds nobody worth contacting, nothing is planned, and each customer who may be
+contacted could be on one of the days in turn (`options.in_turn`), by the contact that costs least.
 """
 
 from __future__ import annotations

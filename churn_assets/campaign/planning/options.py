@@ -105,6 +105,22 @@ class Options:
         cost = outcomes.expected_cost[:, 1:]
         return cls(value, cost, stay, earliest, special, accept, risk)
 
+    def nobody_gains(self, channels: Mapping[str, Channel], allowed: NDArray[np.bool_]) -> bool:
+        """Whether somebody may be contacted, and no contact brings more than it costs.
+
+        On clean sheets, too: that those who were contacted yesterday gain nothing today is no news.
+        """
+        rows = np.flatnonzero(allowed.any(axis=(1, 2)))
+        special = [self.special[row][0].max() for row in rows.tolist() if row in self.special]
+        best = np.concatenate([self.value[rows].max(axis=1), np.array(special)])
+        pays = [(channel.reach * best > channel.cost).any() for channel in channels.values()]
+        return len(rows) > 0 and not any(pays)
+
+    def at_any_time(self) -> Options:
+        """The same, whenever the policy would contact: one that contacts nobody waits as long as it
+        can, which says nothing of a day."""
+        return replace(self, earliest=np.zeros_like(self.earliest))
+
     def problem(
         self,
         channels: Mapping[str, Channel],
@@ -146,6 +162,19 @@ class Options:
             return worth.reshape(shape), money.reshape(shape)
 
         return Problem(len(self.value), slots, places, budget, chunk)
+
+
+def in_turn(allowed: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(N, days, channels) where a contact may take place, of each customer on one day alone, on all
+    days about equally often.
+
+    Of contacts that only lose, the last day's lose least, since some customers are gone by then:
+    they would all be tried on that day, of which the places are few.
+    """
+    may = np.asarray(allowed.any(axis=2))
+    place = np.arange(len(may)) % np.maximum(may.sum(axis=1), 1)
+    its: NDArray[np.bool_] = may & (may.cumsum(axis=1) - 1 == place[:, None])
+    return allowed & its[:, :, None]
 
 
 def kept(problem: Problem) -> Problem:

@@ -25,8 +25,9 @@ from churn_assets.campaign.config import CampaignConfig
 from churn_assets.campaign.contacts.history import Erasure, History
 from churn_assets.campaign.eligibility import NOBODY, Crowd, Terms, eligible, on_the_list
 from churn_assets.campaign.people import Person
-from churn_assets.campaign.planning.allocation import NONE, Allocation, Floats, Problem, solve
+from churn_assets.campaign.planning.allocation import Allocation, Floats, Problem, solve
 from churn_assets.campaign.planning.certificate import CERTIFIED, linear_bound
+from churn_assets.campaign.planning.contacts import contacts_of
 from churn_assets.campaign.planning.exploring import (
     DRAWS,
     Drawn,
@@ -36,10 +37,10 @@ from churn_assets.campaign.planning.exploring import (
     set_aside,
 )
 from churn_assets.campaign.planning.marginal import with_first_units
-from churn_assets.campaign.planning.options import Options, kept, option_of
+from churn_assets.campaign.planning.options import Options, in_turn, kept
 from churn_assets.campaign.planning.promises import CONTACTS, Promises, places_taken
 from churn_assets.campaign.planning.warnings import warnings_of
-from churn_assets.campaign.spending import costs_of_percent, plan_money
+from churn_assets.campaign.spending import plan_money
 from churn_assets.messages.shield.rules import QuietHours
 from churn_assets.release.switches.budget_price import BudgetPrice
 from churn_assets.serving.assessment import Assessor
@@ -161,6 +162,9 @@ class Planner:
         self.options = Options.of(
             table, sources.histories, sources.assessor, config.days, now, baseline=sources.baseline
         )
+        self.nobody_gains = self.options.nobody_gains(config.channels, self.allowed)
+        if self.nobody_gains:  # nothing is planned, so that these are the options of what is tried
+            self.options, self.allowed = self.options.at_any_time(), in_turn(self.allowed)
 
     @cached_property
     def uniform(self) -> Floats:
@@ -170,7 +174,8 @@ class Planner:
     @cached_property
     def warnings(self) -> list[str]:
         """What somebody has to look at before the plan is approved, in sentences."""
-        return warnings_of(self.on_the_list, self.sources.unknown_ids, self.sources.price)
+        sources, listed = self.sources, self.on_the_list
+        return warnings_of(listed, sources.unknown_ids, sources.price, self.nobody_gains)
 
     @property
     def budget(self) -> float:
@@ -266,7 +271,7 @@ class Planner:
         """
         found, drawn = self.drawn()
         plan_id = self._plan_id(found)
-        own, kept_ones = self._contacts(found, drawn, plan_id), self.promises
+        own, kept_ones = contacts_of(self, found, drawn, plan_id), self.promises
         contacts = pa.concat_tables([kept_ones.now, kept_ones.later, own])
         contacts = ordered(
             contacts,
@@ -299,9 +304,14 @@ class Planner:
         """The linear program's value, promises included; None for too many customers."""
         if len(self.ids) > CERTIFIED:
             return None
-        places, money = self._free(self.budget, None)
-        problem = self._problem(places, money)
-        return round(linear_bound(problem, found.prices) + self.promises.value_and_cost()[0], 2)
+        return round(
+            linear_bound(self.problem, found.prices) + self.promises.value_and_cost()[0], 2
+        )
+
+    @property
+    def problem(self) -> Problem:
+        """Under the settings' limits."""
+        return self._problem(*self._free(self.budget, None))
 
     def _problem(self, places: Floats, money: float) -> Problem:
         return replace(self._whole, places=places, budget=money)
@@ -309,7 +319,8 @@ class Planner:
     @cached_property
     def _whole(self) -> Problem:
         """Everybody's options, whatever the limits."""
-        price = self.sources.price.price if self.sources.price else 0.0
+        known = self.sources.price
+        price = known.price if known and not self.nobody_gains else 0.0
         channels, places = self.config.channels, self.places()
         return kept(self.options.problem(channels, self.allowed, places, self.budget, price))
 
@@ -354,35 +365,6 @@ class Planner:
             and contact.when > since
             and first < contact.day(people.get(customer, NOBODY).zone or zone) <= self.days[-1]
         )
-
-    def _contacts(self, found: Allocation, drawn: Drawn | None, plan_id: str) -> pa.Table:
-        propensity = np.ones(len(self.ids)) if drawn is None else drawn.propensity
-        problem_rows = np.flatnonzero(found.choice != NONE)
-        places, money = self._free(self.budget, None)
-        problem = self._problem(places, money)
-        percent = costs_of_percent(self.sources.table, self.sources.assessor.months)
-        rows: list[dict[str, Any]] = []
-        for place, values, costs in problem.parts(problem_rows):
-            for i, row in enumerate(problem_rows[place].tolist()):
-                choice = int(found.choice[row])
-                day, channel, offer = option_of(choice, self.channels)
-                rows.append(
-                    {
-                        "decision_id": f"{plan_id}:{self.ids[row]}",
-                        "customer_id": self.ids[row],
-                        "day": self.days[day],
-                        "channel": channel,
-                        "offer_percentage": self.sources.assessor.percent[offer],
-                        "expected_value": float(values[i, choice]),
-                        "expected_cost": float(costs[i, choice]),
-                        "churn_risk": float(self.options.risk[row]),
-                        "accept_prob": float(self.options.accept[row, offer]),
-                        "promised": False,
-                        "propensity": float(propensity[row]),
-                        "cost_of_percent": float(percent[row]),
-                    }
-                )
-        return pa.Table.from_pylist(rows, schema=CONTACTS)
 
     def _plan_id(self, found: Allocation) -> str:
         """The first day, and what tells this plan from another of that day."""

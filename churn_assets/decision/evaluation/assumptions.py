@@ -13,7 +13,7 @@ from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.evaluation.conditions import near, planned
 from churn_assets.decision.exact.comparison import captured_uplift
 from churn_assets.decision.exact.oracle import GridActions, build_chain
-from churn_assets.decision.exact.pareto import ParetoCurve, pareto_curve
+from churn_assets.decision.exact.pareto import ParetoCurve, pareto_curve, without_rounding
 from churn_assets.decision.exact.policy_value import (
     Evaluation,
     chain_figures,
@@ -85,7 +85,7 @@ def break_even(policy: Policy, customers: Customers, params: EnvironmentParams) 
         for column, months in enumerate(MONTHS):
             world = params.clean.model_copy(update={"effect_share": share, "persistence": months})
             found = evaluate_decided(decided, customers, world)
-            net[row, column] = found.mean("uplift") - never
+            net[row, column] = without_rounding(found.mean("uplift") - float(never))
     return {
         "effect_share": list(SHARES),
         "persistence": list(MONTHS),

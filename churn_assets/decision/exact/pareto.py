@@ -25,6 +25,11 @@ NOTHING = 1e-12
 """Share of the yearly value that is as good as none: sums over customers are rounded by less."""
 
 
+def without_rounding(share: float) -> float:
+    """A share of the value; one that is as good as none is 0, not what rounding left of it."""
+    return 0.0 if abs(share) <= NOTHING else share
+
+
 @dataclass(frozen=True)
 class ParetoCurve:
     """Uplift and spend of the oracle's policy for each customer at each price.

@@ -21,10 +21,6 @@ def load_offers(folder: Path) -> Offers | None:
     return Offers.model_validate_json(path.read_bytes()) if path.exists() else None
 
 
-LEAST_EFFECT, MOST_ANNOYANCE = 0.5, 0.35
-"""Within them it pays to contact some customers, those who are likely to accept."""
-
-
 def served_world(environment: Path, assumed: EnvironmentParams) -> EnvironmentParams:
     """The world of the served policy.
 
@@ -45,16 +41,16 @@ def as_measured(assumed: EnvironmentParams, measured: Measured) -> EnvironmentPa
     """The world with what is measured in the place of what is assumed.
 
     Where outcomes say that contacting brings nothing, or harm, the policy is made for the nearest
-    world in which there is something to decide (`LEAST_EFFECT`, `MOST_ANNOYANCE`): whether to
-    contact anybody at all is not its question, but the lift report's.
+    world in which there is something to decide (`paying.deciding`): whether to contact anybody at
+    all is not its question, but the lift report's.
     """
     found: dict[str, float] = {}
     if measured.acceptance_effect is not None:
-        effect = found["acceptance_effect"] = max(measured.acceptance_effect.used, LEAST_EFFECT)
+        effect = found["acceptance_effect"] = measured.acceptance_effect.in_training
         if assumed.effect_without_discount is not None:
             found["effect_without_discount"] = assumed.bare_share * effect
     if measured.annoyance_effect is not None:
-        found["annoyance_effect"] = min(measured.annoyance_effect.used, MOST_ANNOYANCE)
+        found["annoyance_effect"] = measured.annoyance_effect.in_training
     return EnvironmentParams.model_validate(assumed.model_dump() | found)
 
 
