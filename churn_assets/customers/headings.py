@@ -15,7 +15,7 @@ Meaning = Literal[
     "left", "status", "value", "monthly", "money", "months", "half_year", "year", "quarter",
     "tenure", "since", "end", "snapshot", "id", "first_name", "family_name", "unfair", "zone",
     "language", "code", "ranked", "opt_out", "consent", "afterwards",
-    "letter", "email", "sms", "call", "push", "whatsapp",
+    "letter", "email", "sms", "call", "push", "whatsapp", "answer", "offered",
 ]  # fmt: skip
 
 _SAID: dict[Meaning, tuple[str, ...]] = {
@@ -103,15 +103,21 @@ _SAID: dict[Meaning, tuple[str, ...]] = {
         r"|tempo de (casa|contrato|cliente)",
     ),
     "since": (
-        r"since|start( date)?|joined|join date|signup|signed up|created|registration",
+        r"since|start( date)?|joined|join date|signup|signed up|created|registration|opened on"
+        r"|(subscription|activation|contract|opening) date|date of (subscription|joining|opening)",
         r"seit|\w*beginn|startdatum|\w*eintritt(sdatum)?|anmelde(datum|tag)|anmeldung|angelegt"
-        r"|registrier\w*|(vertrags)?abschluss(datum)?",
-        r"depuis|debut|inscription|souscription|adhesion|cree le|date (de )?(debut|creation)",
-        r"desde|inicio|alta|registro|inscripcion|fecha (de )?(inicio|alta|registro)",
+        r"|registrier\w*|(vertrags)?abschluss(datum)?|abgeschlossen am"
+        r"|(vertrags|aktivierungs|abo|abonnement|aufnahme|beitritts)datum",
+        r"depuis|debut|inscription|souscription|adhesion|(cree|abonne|souscrit|inscrit)e? le"
+        r"|date (de |d )?(debut|creation|abonnement|entree|arrivee|activation|ouverture|contrat)",
+        r"desde|inicio|alta|registro|inscripcion|fecha (de )?(inicio|alta|registro|contratacion"
+        r"|suscripcion|activacion|ingreso|contrato)",
         r"sinds|\w*begin(datum)?|ingangsdatum|inschrij(f|v)\w*|ingeschreven|aanmeld\w*|aangemaakt"
-        r"|registratie\w*|afgesloten op",
-        r"dal|inizio|attivazione|iscrizione|iscritt[oa]|registrazione|adesione|sottoscrizione",
-        r"adesao|inscricao|cadastro|ativacao|contratacao|subscricao",
+        r"|registratie\w*|afgesloten op|(abonnements?|contract|activatie)datum",
+        r"dal|inizio|attivazione|iscrizione|iscritt[oa]|registrazione|adesione|sottoscrizione"
+        r"|data (di |del )?(abbonamento|contratto|apertura)",
+        r"adesao|inscricao|cadastro|ativacao|contratacao|subscricao"
+        r"|data (de |da |do )?(assinatura|contrato|entrada|abertura)",
     ),
     "end": (
         r"end( date)?|churn date|cancel\w*( date)?|terminat\w*( date)?|left (at|on)",
@@ -136,13 +142,19 @@ _SAID: dict[Meaning, tuple[str, ...]] = {
     ),
     # Who they are.
     "id": (
-        r"id|key|number|nr|no|uuid|code|msisdn",
-        r"(kunden|konto|vertrags|mitglieds)?(nummer|nr|kennung)|\w+id",
-        r"identifiant|numero|matricule|reference",
-        r"identificador|numero|codigo|referencia",
+        r"id|key|number|nr|no|uuid|code|msisdn|^n$",
+        r"(kunden|konto|vertrags|mitglieds|abo|abonnenten|teilnehmer|versicherten)?"
+        r"(nummer|nr|kennung)|kdnr|\w+id",
+        r"identifiant|numero|matricule|ref(erence)?"
+        r"|n( o)? (de |du |d )?(client\w*|abonne\w*|adherent\w*|membre|compte|contrat|dossier"
+        r"|ligne|police|usager|societaire|assure)",
+        r"identificador|numero|codigo|referencia"
+        r"|n( o)? (de |del )?(cliente|abonad[oa]|soci[oa]|cuenta|contrato|usuario|poliza|linea)",
         r"(klant(en)?|relatie|lid(maatschaps)?|rekening|debiteur|polis|abonnee)(nummer|nr|code)",
-        r"codice|identificativo|matricola|riferimento",
-        r"matricula",
+        r"codice|identificativo|matricola|riferimento"
+        r"|n( o)? (di |del |d )?(cliente|abbonat[oa]|tessera|conto|contratto|uten(za|te)|polizza)",
+        r"matricula"
+        r"|n( o)? (de |do |da )?(cliente|assinante|soci[oa]|conta|contrato|utente|apolice)",
     ),
     "first_name": (
         r"(first|given) name|name", r"vorname|rufname", r"prenom", r"nombre",
@@ -242,6 +254,19 @@ _SAID: dict[Meaning, tuple[str, ...]] = {
     ),
     "push": (r"push",),
     "whatsapp": (r"whats ?app",),
+    # What a campaign offered, and what came of it.
+    "answer": (
+        r"response|responded|answer(ed)?|reply|replied|accepted|redeemed|converted|conversion",
+        r"antwort|reaktion|reagiert|angenommen|eingelo(e)?st", r"reponse|repondu|acceptee?",
+        r"respuesta|respondio|aceptad[oa]|acepto", r"antwoord|reactie|geaccepteerd|ingewisseld",
+        r"risposta|accettat[oa]|esito", r"resposta|respondeu|aceitou|aceit[oa]",
+    ),
+    "offered": (
+        r"offer(ed)?|discount|rebate|coupon|voucher|promo(tion)?|incentive|treatment",
+        r"angebot|\w*rabatt|nachlass|gutschein", r"offre|remise|reduction|rabais|ristourne",
+        r"oferta|descuento|promocion|bono", r"aanbod|\w*korting|aanbieding",
+        r"offerta|sconto|promozione|buono", r"desconto|promocao|cup(om|ao)",
+    ),
     # What is known only once somebody has left.
     "afterwards": (
         r"churn(ed|er)?|attrition|cancel\w*|terminat\w*|deactivat\w*|win ?back|exited"
@@ -292,7 +317,8 @@ NO = frozenset({
 
 
 def plain(name: str) -> str:
-    """A column's name in lower case, its words apart."""
+    """A column's name in lower case, its words apart; the sign № is a word."""
+    name = name.replace("№", " No ")
     return " ".join(re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[_\W]+", " ", name).lower().split())
 
 

@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
-import yaml
-
 from churn_assets.customers.headings import plain
+from churn_assets.customers.inspection.answered import quoted
 from churn_assets.customers.inspection.guess import Guess
-from churn_assets.customers.inspection.words import yes_of
+from churn_assets.customers.inspection.words import one_word, yes_of
 from churn_assets.customers.quality.leakage import Leak
 from churn_assets.customers.quality.profile import ColumnProfile
 from churn_assets.domain.cells import TRUTHS
@@ -23,11 +22,12 @@ def first_contract(guess: Guess, paths: Sequence[str], leaks: Sequence[Leak]) ->
     features = [c for c in guess.columns if c not in guess.no_features and c.name not in left_out]
     lines = [
         "# Made by `churn customers inspect`: guesses. Look at every line that says DECIDE.",
-        f"name: {_quoted(Path(paths[0]).name.split('.')[0])}   # DECIDE: your company's name",
+        f"name: {quoted(Path(paths[0]).name.split('.')[0])}   # DECIDE: your company's name",
+        *([f"# DECIDE campaign: {decide['campaign']}"] if "campaign" in decide else []),
         "",
         "tables:",
         "  history:",
-        f"    path: {_quoted(paths[0]) if len(paths) == 1 else _flow(paths)}",
+        f"    path: {quoted(paths[0]) if len(paths) == 1 else _flow(paths)}",
         *_format(guess, decide),
         *_missing(guess, decide),
         "",
@@ -36,14 +36,14 @@ def first_contract(guess: Guess, paths: Sequence[str], leaks: Sequence[Leak]) ->
         _asked("  horizon_months: 1", decide, "identity.horizon_months"),
         "",
         _number_of("value", "monthly", guess.value, decide),
-        f"tenure: {{since: {_quoted(guess.since.name)}}}"
+        f"tenure: {{since: {quoted(guess.since.name)}}}"
         if guess.since
         else _number_of("tenure", "months", guess.tenure, decide),
         "",
         "features:",
         *(
             _asked(
-                f"  {_quoted(c.name)}: {_feature(c, guess.kind(c), shown=c.name not in hidden)}",
+                f"  {quoted(c.name)}: {_feature(c, guess.kind(c), shown=c.name not in hidden)}",
                 decide,
                 f"features.{c.name}",
             )
@@ -81,14 +81,14 @@ def _missing(guess: Guess, decide: Mapping[str, str]) -> list[str]:
 
 
 def _identity(guess: Guess, decide: Mapping[str, str]) -> list[str]:
-    lines = [f"  id: {_quoted(guess.id.name)}"] if guess.id else [
+    lines = [f"  id: {quoted(guess.id.name)}"] if guess.id else [
         f"  # DECIDE id: {decide['identity.id']}"
     ]  # fmt: skip
     if guess.snapshot:
-        line = f"  snapshot: {_quoted(guess.snapshot.name)}"
+        line = f"  snapshot: {quoted(guess.snapshot.name)}"
         lines.append(_asked(line, decide, "identity.snapshot"))
     if guess.end:
-        return [*lines, f"  churned: {{end_date: {_quoted(guess.end.name)}}}"]
+        return [*lines, f"  churned: {{end_date: {quoted(guess.end.name)}}}"]
     if not guess.label:
         return [*lines, "  # DECIDE churned: {column: ..., yes: ..., no: ...}"]
     return [*lines, _asked(f"  churned: {_yes_no(guess.label)}", decide, "identity.churned")]
@@ -96,20 +96,20 @@ def _identity(guess: Guess, decide: Mapping[str, str]) -> list[str]:
 
 def _yes_no(column: ColumnProfile) -> str:
     """A column of two meanings as the contract has it: the cell that means yes, and the others."""
-    return f"{{column: {_quoted(column.name)}, {_yes_and_no(column)}}}"
+    return f"{{column: {quoted(column.name)}, {_yes_and_no(column)}}}"
 
 
 def _yes_and_no(column: ColumnProfile) -> str:
     """Which cells mean which; where there is one and blanks, these mean no."""
     yes = yes_of(column)
     others = [cell for cell, _ in column.top if cell != yes] or [""]
-    no = _quoted(others[0]) if len(others) == 1 else _flow(others)
-    return f"yes: {_quoted(yes)}, no: {no}"
+    no = quoted(others[0]) if len(others) == 1 else _flow(others)
+    return f"yes: {quoted(yes)}, no: {no}"
 
 
 def _number_of(part: str, key: str, column: ColumnProfile | None, decide: Mapping[str, str]) -> str:
     if column:
-        return _asked(f"{part}: {{{key}: {_quoted(column.name)}}}", decide, f"{part}.{key}")
+        return _asked(f"{part}: {{{key}: {quoted(column.name)}}}", decide, f"{part}.{key}")
     return f"# DECIDE {part}: {{{key}: ...}}   # {decide[f'{part}.{key}']}"
 
 
@@ -120,8 +120,8 @@ def _messages(features: Sequence[ColumnProfile]) -> list[str]:
         said = {cell: kind for cell, words in cells.items() for kind in CONTRACTS
                 if words == plain(kind)}  # fmt: skip
         if len(said) == len(CONTRACTS) == column.distinct:
-            told = ", ".join(f"{_quoted(cell)}: {_quoted(kind)}" for cell, kind in said.items())
-            return ["", f"messages: {{{_quoted(column.name)}: {{contract: {{{told}}}}}}}"]
+            told = ", ".join(f"{quoted(cell)}: {quoted(kind)}" for cell, kind in said.items())
+            return ["", f"messages: {{{quoted(column.name)}: {{contract: {{{told}}}}}}}"]
     return []
 
 
@@ -130,7 +130,7 @@ def _left_out(guess: Guess, left_out: Mapping[str, str], decide: Mapping[str, st
     flags = {column.name for column in guess.flags.unsure}
     lines = [
         _asked(
-            f"  {_quoted(name)}: {_quoted(why)}", decide, f"left_out.{name}",
+            f"  {quoted(name)}: {quoted(why)}", decide, f"left_out.{name}",
             "" if name in flags else "is that so?",
         )
         for name, why in left_out.items()
@@ -141,7 +141,7 @@ def _left_out(guess: Guess, left_out: Mapping[str, str], decide: Mapping[str, st
 def _people(guess: Guess) -> list[str]:
     """How somebody is addressed."""
     columns = {"first_name": guess.first_name, "zone": guess.zone, "language": guess.language}
-    people = [f"{key}: {_quoted(c.name)}" for key, c in columns.items() if c]
+    people = [f"{key}: {quoted(c.name)}" for key, c in columns.items() if c]
     return ["", f"people: {{{', '.join(people)}}}"] if people else []
 
 
@@ -163,10 +163,11 @@ def _contact(guess: Guess, decide: Mapping[str, str]) -> list[str]:
 
 def _feature(column: ColumnProfile, kind: str, *, shown: bool) -> str:
     """What a feature is; its words where they may be `shown`."""
-    label = f"label: {_quoted(plain(column.name))}"
-    required = ", required: false" if column.missing else ""
+    label = f"label: {quoted(plain(column.name))}"
+    blank_is_no = kind == "flag" and one_word(column)
+    required = ", required: false" if column.missing and not blank_is_no else ""
     if kind == "flag":
-        known = all(cell.lower() in TRUTHS for cell, _ in column.top)
+        known = not blank_is_no and all(cell.lower() in TRUTHS for cell, _ in column.top)
         words = "" if known else f", {_yes_and_no(column)}"
         return f"{{kind: flag, {label}{words}{required}}}"
     if kind == "number":
@@ -182,10 +183,5 @@ def _feature(column: ColumnProfile, kind: str, *, shown: bool) -> str:
     return f"{{kind: category, {label}{required}}}"
 
 
-def _quoted(word: str) -> str:
-    """A word as YAML writes it within braces."""
-    return yaml.safe_dump([word], default_flow_style=True, allow_unicode=True, width=10_000)[1:-2]
-
-
 def _flow(words: Sequence[str]) -> str:
-    return "[" + ", ".join(map(_quoted, words)) + "]"
+    return "[" + ", ".join(map(quoted, words)) + "]"

@@ -8,12 +8,19 @@ from types import MappingProxyType
 import duckdb
 
 from churn_assets.customers.headings import LEFT, Meaning, folded, plain, says
+from churn_assets.customers.inspection.answered import is_it_a_log
 from churn_assets.customers.inspection.dates import Written
 from churn_assets.customers.inspection.flags import find_flags
 from churn_assets.customers.inspection.keys import Keys
 from churn_assets.customers.inspection.paid import Unpaid
-from churn_assets.customers.inspection.personal import Personal
-from churn_assets.customers.inspection.words import means_yes, named, says_yes_or_no, yes_of
+from churn_assets.customers.inspection.personal import NOBODY, Personal
+from churn_assets.customers.inspection.words import (
+    means_yes,
+    named,
+    one_word,
+    says_yes_or_no,
+    yes_of,
+)
 from churn_assets.customers.quality.columns import date, number, text, trimmed, word
 from churn_assets.customers.quality.leakage import Candidate, Leak, comes_afterwards, find_leaks
 from churn_assets.customers.quality.profile import MOST_LEVELS, ColumnProfile
@@ -21,7 +28,6 @@ from churn_assets.customers.reading.dates import DAYS_OF_A_MONTH
 from churn_assets.customers.reading.numbers import Marks
 
 NOTHING_UNKNOWN: Mapping[str, Sequence[str]] = MappingProxyType({})
-NOBODY: Mapping[str, Personal] = MappingProxyType({})
 LEVELS = 12  # written out in the contract
 _LONGEST_TENURE = 600  # months; more are days
 
@@ -79,10 +85,13 @@ class Guess:
         self.unpaid: Unpaid | None = None  # of `value`, once somebody has looked
         self.dates: Written | None = None  # of the table, likewise
         two = [c for c in columns if c.distinct == 2 and not c.missing]
+        marked = [c for c in columns if one_word(c)]
         self.label = _best("left", two)
         dates = [c for c in columns if c.guess == "date" and c is not keys.snapshot]
         ends = [c for c in dates if c.missing]
         self.end = None if self.label else _best("end", ends)
+        if not (self.label or self.end):
+            self.label = _best("left", marked)
         if not (self.label or self.end):
             self.label = _best("status", [c for c in columns if _says_who_left(c)])
         self.id, self.snapshot = keys.id, keys.snapshot
@@ -97,14 +106,21 @@ class Guess:
         self.zone, self.language = _best("zone", words), _best("language", words)
         used = {self.label, self.end, self.id, self.snapshot, self.value, self.tenure, self.since}
         self.flags = find_flags([c for c in columns if c not in used])
+        self.answer = self.offered = None
+        if not (self.label or self.end):
+            rest = [c for c in columns if c not in (*used, *self.flags.columns())]
+            self.answer = _best("answer", [c for c in rest if c in two or c in marked])
+            few = [c for c in rest if 1 < c.distinct <= LEVELS and c is not self.answer]
+            self.offered = _best("offered", few) if self.answer else None
         self.no_features = {
+            *(self.answer, self.offered),
             *(self.label, self.end, self.id, self.snapshot, self.since),
             *(self.first_name, self.zone, self.language, *self.flags.columns()),
         }
 
     def kind(self, column: ColumnProfile) -> str:
         """The profile's guess; numbers are a code or in order where their name says so."""
-        if says_yes_or_no(column):
+        if says_yes_or_no(column) or one_word(column):
             return "flag"
         if column.guess != "number" or not column.whole or column in (self.value, self.tenure):
             return column.guess
@@ -127,7 +143,9 @@ class Guess:
             values = [f"{word(self._cell(self.id))} AS row"]
         known = (self.label, self.end, self.id, self.snapshot)
         for column in self.columns:
-            if column in known or column.guess in ("empty", "constant"):
+            if column in known or column.guess == "empty":
+                continue
+            if column.guess == "constant" and not one_word(column):
                 continue
             i, numeric = self.places[column.name], column.guess == "number"
             candidates.append(Candidate(column.name, f"u{i}", numeric, "unused"))
@@ -168,8 +186,9 @@ class Guess:
                 continue
             elif column.guess == "empty":
                 reasons[column.name] = "empty"
-            elif column.guess == "constant":
-                reasons[column.name] = "the same in every row"
+            elif column.guess == "constant" and not one_word(column):
+                where = "wherever it is known" if column.missing else "in every row"
+                reasons[column.name] = f"the same {where}"
             elif column.guess == "date":
                 reasons[column.name] = "a date: write what it says about them as a number"
             elif says(column.name, "unfair"):
@@ -189,6 +208,7 @@ class Guess:
         one_each = {
             "label": self.label or self.end, "id": self.id, "snapshot": self.snapshot,
             "monthly value": self.value, "tenure": self.tenure or self.since,
+            "answer": self.answer, "offer": self.offered,
             "first name": self.first_name, "time zone": self.zone, "language": self.language,
         }  # fmt: skip
         found = {column.name: role for role, column in one_each.items() if column}
@@ -238,6 +258,8 @@ class Guess:
                 f"do these words mean that nobody knows? {said} (they are then missing in every "
                 "column, and no permission where a consent has them)"
             )
+        if self.answer:
+            found["campaign"] = is_it_a_log(self.answer, self.offered)
         if not (self.label or self.end):
             found["identity.churned"] = "no column of two values is called churn or the like"
         elif self.label and self.label.distinct > 2:

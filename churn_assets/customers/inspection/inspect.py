@@ -74,8 +74,9 @@ def inspect_tables(paths: Sequence[str], places: Places, progress: Progress = si
             profile(connection, "cells", c.name, f"c{i}", marks[0], words) if words else c
             for i, c in enumerate(columns)
         )
-        keys = find_keys(connection, columns, marks[0].dates)
-        guess = Guess(columns, keys, unknown, find_personal(connection, columns))
+        personal = find_personal(connection, columns)
+        keys = find_keys(connection, columns, marks[0].dates, personal)
+        guess = Guess(columns, keys, unknown, personal)
         guess.dates = dates
         guess.unpaid = find_unpaid(connection, columns, guess.value, marks[0])
         leaks = guess.leaks(connection, marks[0])

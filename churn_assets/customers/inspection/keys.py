@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import duckdb
 
 from churn_assets.customers.contract.tables import DateOrder
 from churn_assets.customers.headings import says
+from churn_assets.customers.inspection.personal import (
+    ADDRESSES,
+    EMAILS,
+    NOBODY,
+    PHONES,
+    Personal,
+)
 from churn_assets.customers.inspection.words import named
-from churn_assets.customers.quality.columns import date, word
+from churn_assets.customers.quality.columns import date, is_missing, trimmed, word
 from churn_assets.customers.quality.profile import ColumnProfile
 from churn_assets.customers.quality.workspace import one
 
@@ -43,6 +50,7 @@ def find_keys(
     connection: duckdb.DuckDBPyConnection,
     columns: Sequence[ColumnProfile],
     written: DateOrder | None = None,
+    personal: Mapping[str, Personal] = NOBODY,
 ) -> Keys:
     """The keys of the table `cells`, whose column i is `c{i}` and whose dates are `written` so.
 
@@ -53,9 +61,11 @@ def find_keys(
     dates = [c for c in columns if _may_be_snapshot(c, told=bool(unique))]
     for day in sorted(dates, key=lambda c: (not _is_called_snapshot(c), c.distinct)):
         repeated = _unique_within(connection, columns, day, written)
-        if found := _id_of(repeated, () if unique else ("text", "category")):
+        by_cells = [] if unique else _keys_by_cells(connection, columns, repeated, also="category")
+        if found := _id_of(repeated, by_cells, personal):
             return Keys(found, day, (*unique, *repeated))
-    return Keys(_id_of(unique, ("text",)), None, unique)
+    by_cells = _keys_by_cells(connection, columns, unique)
+    return Keys(_id_of(unique, by_cells, personal), None, unique)
 
 
 def _names_rows(column: ColumnProfile) -> bool:
@@ -63,10 +73,49 @@ def _names_rows(column: ColumnProfile) -> bool:
     return words and column.distinct >= _MOST_ROWS * column.rows
 
 
-def _id_of(columns: Sequence[ColumnProfile], kinds: Sequence[str]) -> ColumnProfile | None:
-    """The one that is called an id, else the first of these kinds."""
-    called = named("id", columns)
-    return next(iter([*called, *(c for c in columns if c.guess in kinds)]), None)
+def _id_of(
+    columns: Sequence[ColumnProfile],
+    by_cells: Sequence[ColumnProfile],
+    personal: Mapping[str, Personal],
+) -> ColumnProfile | None:
+    """The one that is called an id, else one whose cells say so; one of addresses or phone numbers
+    only where nothing else can be."""
+    found = [*named("id", columns), *by_cells]
+    return min(found, key=lambda c: _is_about_people(c, personal), default=None)
+
+
+def _is_about_people(column: ColumnProfile, personal: Mapping[str, Personal]) -> int:
+    """0 where a column may well be a key; else the more, the less it may be one."""
+    about = personal.get(column.name)
+    if about is None or not about.mostly:
+        return 0
+    if about.what == PHONES:  # by their length alone many numbers of customers are, too
+        return 2 if says(column.name, "call") else 0
+    return {EMAILS: 1, ADDRESSES: 3}.get(about.what, 0)
+
+
+def _keys_by_cells(
+    connection: duckdb.DuckDBPyConnection,
+    columns: Sequence[ColumnProfile],
+    naming: Sequence[ColumnProfile],
+    also: str = "text",
+) -> list[ColumnProfile]:
+    """Those of words, and of digits some of which begin with a zero, as no amount does."""
+    return [
+        c for c in naming
+        if c.guess in ("text", also) or _is_padded(connection, f"c{columns.index(c)}")
+    ]  # fmt: skip
+
+
+def _is_padded(connection: duckdb.DuckDBPyConnection, cell: str) -> bool:
+    plain = trimmed(cell)
+    some, others = one(
+        connection,
+        f"""SELECT count(*) FILTER (regexp_matches({plain}, '^0[0-9]+$')),
+          count(*) FILTER (NOT regexp_matches({plain}, '^[0-9]+$')) FROM cells
+        WHERE NOT {is_missing(cell, ())}""",
+    )
+    return bool(some and not others)
 
 
 def _is_called_snapshot(column: ColumnProfile) -> bool:

@@ -7,8 +7,9 @@ heading tells (`headings`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import duckdb
 
@@ -57,6 +58,9 @@ class Personal:
 
     what: str
     mostly: bool
+
+
+NOBODY: Mapping[str, Personal] = MappingProxyType({})
 
 
 def find_personal(

@@ -8,6 +8,9 @@ from churn_assets.customers.headings import LEFT, NO, YES, Meaning, folded, says
 from churn_assets.customers.quality.profile import ColumnProfile
 from churn_assets.domain.cells import as_word
 
+FEWEST_BLANKS = 0.05
+"""Share of a column's cells: fewer are no answers, beside a word that all others have."""
+
 
 def means_yes(cell: str) -> bool:
     """Whether a cell is a word for yes, or of somebody who left: `True.` is true."""
@@ -19,6 +22,11 @@ def yes_of(column: ColumnProfile) -> str:
     found = [cell for cell, _ in column.top]
     words = [cell for cell in found if means_yes(cell)]
     return words[0] if len(words) == 1 else found[-1]
+
+
+def one_word(column: ColumnProfile) -> bool:
+    """Whether a word stands in some of a column's cells and nothing in others: two values."""
+    return column.distinct == 1 and column.missing_share >= FEWEST_BLANKS
 
 
 def says_yes_or_no(column: ColumnProfile) -> bool:

@@ -1,0 +1,123 @@
+"""Which column `churn customers inspect` takes for the id, and which for the day of joining."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from churn_assets.customers.headings import Meaning, says
+from tests.customers.conftest import Rows
+from tests.customers.test_guesses import monthly
+from tests.customers.test_headings import FRENCH, translated
+from tests.customers.test_inspect import inspected
+
+
+def french(heading: str, cell: str = "{:06d}") -> Rows:
+    """A French company's customers, named by numbers below this heading; each has an address."""
+    rows = translated(FRENCH | {"Account": heading}, "oui", "non")
+    for number, row in enumerate(rows):
+        row[heading] = cell.format(4_000 + 17 * number)
+    return [{"Courriel": f"c{n}@courriel.example"} | row for n, row in enumerate(rows)]
+
+
+@pytest.mark.parametrize(
+    "heading",
+    [
+        *("N° abonné", "N° client", "Nº", "№ client", "No. client", "Numéro d'abonné"),
+        *("Réf. client", "N°", "N° d'adhérent", "N° de contrat", "Kundennr.", "Kunden-Nr"),
+        *("Nº cliente", "N.º de cliente", "N° de abonado", "Klantnr", "Klant-nr.", "N. cliente"),
+        *("Kd.-Nr.", "Kdnr", "N. tessera", "N.º do contrato"),
+    ],
+)  # fmt: skip
+def test_numbers_of_customers_are_called_so(heading: str) -> None:
+    """The commonest headings of exports."""
+    assert says(heading, "id")
+
+
+@pytest.mark.parametrize(("heading", "cell"), [("N° abonné", "{:06d}"), ("N. cliente", "{}")])
+def test_numbers_of_customers_are_ids(heading: str, cell: str, tmp_path: Path) -> None:
+    """They were a feature, and the e-mail address was taken for the id."""
+    found = inspected(tmp_path, french(heading, cell))
+    assert (found.guesses[heading], found.guesses["Courriel"]) == ("id", "left out")
+
+
+def test_digits_with_leading_zeros_are_a_key_whatever_they_are_called(tmp_path: Path) -> None:
+    """No amount is written so."""
+    found = inspected(tmp_path, french("Dossier"))
+    assert (found.guesses["Dossier"], found.guesses["Courriel"]) == ("id", "left out")
+
+
+def test_numbers_that_all_differ_may_be_amounts(tmp_path: Path) -> None:
+    assert inspected(tmp_path, french("Consommation", "{}")).guesses["Courriel"] == "id"
+
+
+@pytest.mark.parametrize("called", ["Courriel", "E-mail ID"])
+def test_an_address_is_the_id_if_nothing_else_can_be(called: str, tmp_path: Path) -> None:
+    """Nor is a phone number: 0612… has a leading zero, too, and "numéro" says number."""
+    rows = [
+        {called: row["Courriel"], "Numéro de téléphone": f"0612{n:06d}", "Contrat": f"K-{n}"}
+        | {k: cell for k, cell in row.items() if k not in ("Courriel", "Dossier")}
+        for n, row in enumerate(french("Dossier"))
+    ]
+    assert inspected(tmp_path, rows).guesses["Contrat"] == "id"
+    for row in rows:
+        del row["Contrat"]
+    assert inspected(tmp_path, rows).guesses[called] == "id"
+
+
+@pytest.mark.parametrize("heading", ["N° abonné", "Dossier"])
+def test_snapshots_of_customers_with_numbers(heading: str, tmp_path: Path) -> None:
+    rows = [
+        {k.replace("customer_no", heading): v for k, v in row.items() if k != "E-Mail"}
+        | {heading: f"{int(row['E-Mail'][1:].split('@')[0]):05d}"}
+        for row in monthly(day="Date d'extraction")
+    ]
+    found = inspected(tmp_path, rows)
+    assert (found.guesses[heading], found.guesses["Date d'extraction"]) == ("id", "snapshot")
+
+
+@pytest.mark.parametrize(
+    ("heading", "meaning"),
+    [("N mois", "id"), ("Plan N", "id"), ("Nature client", "id"), ("Refus", "id"),
+     ("Type de client", "id"), ("N de réclamations", "id")],
+)  # fmt: skip
+def test_other_headings_name_nobody(heading: str, meaning: Meaning) -> None:
+    assert not says(heading, meaning)
+
+
+@pytest.mark.parametrize(
+    "heading",
+    [
+        *("Date d'abonnement", "Date de souscription", "Abonné le", "Date d'entrée", "Souscrit le"),
+        *("Subscription date", "Date joined", "Opened on", "Activation date", "Contract date"),
+        *("Vertragsdatum", "Aktivierungsdatum", "Abodatum", "Aufnahmedatum", "Abgeschlossen am"),
+        *("Fecha de contratación", "Fecha de suscripción", "Fecha de activación", "Alta"),
+        *("Abonnementsdatum", "Contractdatum", "Activatiedatum", "Data abbonamento"),
+        *("Data di attivazione", "Data do contrato", "Data de assinatura", "Data de adesão"),
+    ],
+)
+def test_headings_of_the_day_of_joining(heading: str) -> None:
+    assert says(heading, "since")
+
+
+@pytest.mark.parametrize(
+    "heading",
+    [
+        *("Date de fin d'abonnement", "Date de fin de contrat", "Type d'abonnement", "Abonnement"),
+        *("Vertragsende", "Data fine contratto", "Fecha de pago", "Contract end date"),
+        *("Subscription", "Abonnement mensuel", "Data de fim do contrato", "Last opened"),
+    ],
+)
+def test_headings_of_other_days_say_no_joining(heading: str) -> None:
+    assert not says(heading, "since")
+
+
+def test_a_day_of_subscription_is_the_tenure(tmp_path: Path) -> None:
+    """It was left out, and the tenure asked for."""
+    rows = french("N° abonné")
+    for number, row in enumerate(rows):
+        del row["Ancienneté en mois"]
+        row["Date d'abonnement"] = f"{number % 28 + 1:02d}/{number % 12 + 1:02d}/2021"
+    found = inspected(tmp_path, rows)
+    assert "\ntenure: {since: Date d'abonnement}\n" in found.contract
