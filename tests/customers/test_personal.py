@@ -106,3 +106,50 @@ def test_a_few_addresses_among_words_are_not_shown(
     written = (tmp_path / "customers.yaml").read_text()
     assert "eva.klein" not in screen.output + written
     assert "  Source: {kind: category, label: source}" in written
+
+
+def first_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: Rows) -> str:
+    """All that the command prints and writes of a table."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "250")
+    (tmp_path / "history.csv").write_text(as_csv(rows), encoding="utf-8")
+    said = ""
+    for options in ([], ["--json", "--force"]):
+        done = CliRunner().invoke(app, ["customers", "inspect", "history.csv", *options])
+        assert done.exit_code == 0
+        said += done.output
+    return said + (tmp_path / "customers.yaml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("mails", "remarks", "told"), [(7, 7, "14 cells of Rabatt are no numbers"), (0, 2, "")]
+)
+def test_a_remark_among_numbers_is_not_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mails: int, remarks: int, told: str
+) -> None:
+    """They were proposed as words for "unknown", and written into the contract; of a column with
+    fewer of them --json had them as its most frequent cells."""
+    rows = [row | {"Rabatt": f"{n / 10 + 1:.1f}"} for n, row in enumerate(made_rows(260))]
+    for row in rows[:mails]:
+        row["Rabatt"] = "eva.klein@post.example"
+    for row in rows[20 : 20 + remarks]:
+        row["Rabatt"] = "Anna Behr fragen"
+    said = first_look(tmp_path, monkeypatch, rows)
+    assert told in said
+    assert "eva.klein" not in said
+    assert "Anna Behr" not in said
+
+
+def test_a_sign_for_unknown_is_proposed_without_the_remarks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [row | {"Rabatt": f"{n % 50}"} for n, row in enumerate(made_rows(260))]
+    for row in rows[:9]:
+        row["Rabatt"] = "k.A."
+    for row, remark in zip(rows[30:], ("Anna Behr", "eva@post.example"), strict=False):
+        row["Rabatt"] = remark
+    said = first_look(tmp_path, monkeypatch, rows)
+    assert "    missing: [k.A.]   # DECIDE: " in said
+    assert "; 2 cells of Rabatt are no numbers\n" in said
+    assert "Anna Behr" not in said
+    assert "eva@post" not in said

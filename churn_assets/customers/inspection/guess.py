@@ -14,6 +14,7 @@ from churn_assets.customers.inspection.flags import find_flags
 from churn_assets.customers.inspection.keys import Keys
 from churn_assets.customers.inspection.paid import Unpaid
 from churn_assets.customers.inspection.personal import NOBODY, Personal
+from churn_assets.customers.inspection.unknown import Unknown, what_of
 from churn_assets.customers.inspection.words import (
     means_yes,
     named,
@@ -27,7 +28,7 @@ from churn_assets.customers.quality.profile import MOST_LEVELS, ColumnProfile
 from churn_assets.customers.reading.dates import DAYS_OF_A_MONTH
 from churn_assets.customers.reading.numbers import Marks
 
-NOTHING_UNKNOWN: Mapping[str, Sequence[str]] = MappingProxyType({})
+NOTHING_UNKNOWN: Mapping[str, Unknown] = MappingProxyType({})
 LEVELS = 12  # written out in the contract
 _LONGEST_TENURE = 600  # months; more are days
 
@@ -76,11 +77,11 @@ class Guess:
         self,
         columns: Sequence[ColumnProfile],
         keys: Keys,
-        unknown: Mapping[str, Sequence[str]] = NOTHING_UNKNOWN,
+        unknown: Mapping[str, Unknown] = NOTHING_UNKNOWN,
         personal: Mapping[str, Personal] = NOBODY,
     ) -> None:
         self.columns, self.keys, self.personal = columns, keys, personal
-        self.unknown = unknown  # column -> words among its numbers
+        self.unknown = unknown  # column -> what stands among its numbers
         self.places = {column.name: i for i, column in enumerate(columns)}
         self.unpaid: Unpaid | None = None  # of `value`, once somebody has looked
         self.dates: Written | None = None  # of the table, likewise
@@ -232,6 +233,8 @@ class Guess:
                 found[column.name] = "an identifier"
             elif column.guess == "text":
                 found[column.name] = "many different words"
+            elif column.guess != "number" and column.name in self.unknown:
+                found[column.name] = "remarks among numbers"
             elif column.guess == "date" and says(column.name, "unfair"):
                 found[column.name] = "days of birth"
         return found
@@ -253,11 +256,7 @@ class Guess:
         if asked := "; ".join(filter(None, (self.which_point, self.which_date))):
             found["tables.history.format"] = asked
         if self.unknown:
-            said = "; ".join(f"{', '.join(w)} in {name}" for name, w in self.unknown.items())
-            found["tables.history.missing"] = (
-                f"do these words mean that nobody knows? {said} (they are then missing in every "
-                "column, and no permission where a consent has them)"
-            )
+            found["tables.history.missing"] = what_of(self.unknown)
         if self.answer:
             found["campaign"] = is_it_a_log(self.answer, self.offered)
         if not (self.label or self.end):

@@ -74,6 +74,17 @@ def find_personal(
     return found
 
 
+def is_email() -> str:
+    """SQL: whether a cell `t` holds an e-mail address."""
+    return _has(_EMAIL)
+
+
+def is_personal() -> str:
+    """SQL: whether a cell `t` has the form of an e-mail address, phone number or postal address."""
+    forms = (is_email(), *_phone_forms().values(), *_addresses().values())
+    return " OR ".join(f"({form})" for form in forms)
+
+
 def _by_form(
     connection: duckdb.DuckDBPyConnection, column: ColumnProfile, cell: str
 ) -> Personal | None:
@@ -81,7 +92,7 @@ def _by_form(
     if column.guess in ("empty", "flag", "date") or (numeric and not _may_be_phones(column)):
         return None
     most = f"LIMIT {_LOOKED_AT}" if column.guess in ("text", "number") else ""
-    forms = _phone_forms() if numeric else {EMAILS: _has(_EMAIL), **_phone_forms(), **_addresses()}
+    forms = _phone_forms() if numeric else {EMAILS: is_email(), **_phone_forms(), **_addresses()}
     counts = ", ".join(f"coalesce(sum(n) FILTER ({form}), 0)" for form in forms.values())
     long = f"coalesce(sum(n) FILTER ({_has(_LONG_NUMBER)}), 0)"
     rows, long_ones, *fitting = one(
