@@ -153,3 +153,23 @@ def test_a_sign_for_unknown_is_proposed_without_the_remarks(
     assert "; 2 cells of Rabatt are no numbers\n" in said
     assert "Anna Behr" not in said
     assert "eva@post" not in said
+
+
+BORN = ("DOB", "Geboren", "Geboren am", "Nato il", "GebDat", "Geb.-Dat.", "Né le", "Data Nasc.",
+        "Fecha Nac")  # fmt: skip
+
+
+def test_days_of_birth_are_not_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever they are called: no date is shown but those that the contract takes."""
+    rows = [
+        row | dict.fromkeys((*BORN, "Jubiläum"), f"19{50 + n % 50}-03-{1 + n % 28:02d}")
+        | {"Customer since": f"20{10 + n % 10}-05-01"}
+        for n, row in enumerate(made_rows(60))
+    ]  # fmt: skip
+    for row in rows:
+        del row["Months"]
+    said = first_look(tmp_path, monkeypatch, rows)
+    assert not [row["DOB"] for row in rows if row["DOB"] in said]
+    assert "2010-05-01" in said
+    for name in BORN:
+        assert f"  {name}: 'not to be used, for fairness'" in said

@@ -190,10 +190,10 @@ class Guess:
             elif column.guess == "constant" and not one_word(column):
                 where = "wherever it is known" if column.missing else "in every row"
                 reasons[column.name] = f"the same {where}"
-            elif column.guess == "date":
-                reasons[column.name] = "a date: write what it says about them as a number"
             elif says(column.name, "unfair"):
                 reasons[column.name] = "not to be used, for fairness"
+            elif column.guess == "date":
+                reasons[column.name] = "a date: write what it says about them as a number"
             elif _is_name(column):
                 reasons[column.name] = "a name"
             elif column in self.keys.naming:
@@ -235,8 +235,9 @@ class Guess:
                 found[column.name] = "many different words"
             elif column.guess != "number" and column.name in self.unknown:
                 found[column.name] = "remarks among numbers"
-            elif column.guess == "date" and says(column.name, "unfair"):
-                found[column.name] = "days of birth"
+            elif column.guess == "date" and column not in (self.snapshot, self.since, self.end):
+                born = says(column.name, "unfair")
+                found[column.name] = "days of birth" if born else "days in single people's lives"
         return found
 
     @property
