@@ -127,7 +127,8 @@ _SAID: dict[Meaning, tuple[str, ...]] = {
         r"fin|baja|cancelacion|fecha (de )?(fin|baja|cancelacion)",
         r"\w*eind(e|datum)|opzegging(?!sreden|stermijn)\w*|opzegdatum|opgezegd (op|per)"
         r"|beeindig(d|ing)\b|vertrek(datum)?|uitschrijfdatum|uitschrijving|annulering",
-        r"fine|cessazione|disdetta|recesso|disattivazione|uscita|chiusura",
+        r"data (di )?fine|fine (del )?(contratto|abbonamento|rapporto|servizio|validita|iscrizione)"
+        r"|cessazione|disdetta|recesso|disattivazione|uscita|chiusura",
         r"fim|termino|cancelamento|rescisao|desligamento|saida|encerramento|desativacao",
     ),
     "snapshot": (

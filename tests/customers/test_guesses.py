@@ -47,7 +47,10 @@ def test_a_folder_of_snapshots(checked: Checked, tmp_path: Path) -> None:
     assert found.guesses["customer_no"] == "id"
     assert found.guesses["snapshot_date"] == "snapshot"
     assert found.guesses["cancelled_on"] == "label"
-    assert list(decided(found)) == ["identity.horizon_months", "features.Calls"]
+    asked = decided(found)
+    assert list(asked) == ["identity.churned", "identity.horizon_months", "features.Calls"]
+    assert asked["identity.churned"].startswith("did they leave on the day in cancelled_on, and")
+    assert "{end_date: cancelled_on}   # DECIDE: did they leave" in found.contract
     assert "\nleft_out:\n  E-Mail: an identifier\n" in found.contract
     report = checked(found.contract)
     assert report.problems == []
@@ -244,3 +247,17 @@ def test_the_only_consent_is_of_every_channel(tmp_path: Path) -> None:
 def test_names_say_channels(name: str, channel: str | None) -> None:
     """In the words that companies have for them; of two, none is meant."""
     assert channel_of(name) == channel
+
+
+def test_the_day_of_a_last_fine_is_no_end(tmp_path: Path) -> None:
+    """It decided who left, unasked: "fine" is Italian for the end."""
+    rows = [
+        row | {"Last fine": "" if n % 3 else f"2026-01-{1 + n % 28:02d}"}
+        for n, row in enumerate(made_rows())
+    ]
+    for row in rows:
+        del row["Cancelled"]
+    found = inspected(tmp_path, rows)
+    assert found.guesses["Last fine"] == "left out"
+    assert "end_date" not in found.contract
+    assert "# DECIDE churned: " in found.contract

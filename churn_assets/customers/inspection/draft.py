@@ -91,7 +91,8 @@ def _identity(guess: Guess, decide: Mapping[str, str]) -> list[str]:
         line = f"  snapshot: {quoted(guess.snapshot.name)}"
         lines.append(_asked(line, decide, "identity.snapshot"))
     if guess.end:
-        return [*lines, f"  churned: {{end_date: {quoted(guess.end.name)}}}"]
+        line = f"  churned: {{end_date: {quoted(guess.end.name)}}}"
+        return [*lines, _asked(line, decide, "identity.churned")]
     if not guess.label:
         return [*lines, "  # DECIDE churned: {column: ..., yes: ..., no: ...}"]
     return [*lines, _asked(f"  churned: {_yes_no(guess.label)}", decide, "identity.churned")]

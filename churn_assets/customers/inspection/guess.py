@@ -268,6 +268,10 @@ class Guess:
         elif self.label and not means_yes(yes_of(self.label)):
             yes = yes_of(self.label)
             found["identity.churned"] = f"is {yes!r} of {self.label.name} yes?"
+        elif self.end:
+            found["identity.churned"] = (
+                f"did they leave on the day in {self.end.name}, and stay where it is blank?"
+            )
         if not self.id:
             found["identity.id"] = (
                 "no column names a customer; without one, equal rows are one customer"
