@@ -173,3 +173,23 @@ def test_days_of_birth_are_not_shown(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert "2010-05-01" in said
     for name in BORN:
         assert f"  {name}: 'not to be used, for fairness'" in said
+
+
+def test_products_that_read_like_addresses_are_categories(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They were left out as postal addresses, unasked: those are of many kinds, few rows each."""
+    products = {
+        "Platz": ("Arbeitsplatz 1", "Stellplatz 1", "Stellplatz 2"),
+        "Storage": ("100 GB Drive", "5 TB Drive"),
+        "Tariffa": ("Via Plus 2", "Via Basic 1", "Via Max 3"),
+        "Tier": ("1 Gold St", "2 Gold St"),
+    }
+    rows = [
+        row | {name: cells[n % len(cells)] for name, cells in products.items()}
+        for n, row in enumerate(made_rows(60))
+    ]
+    said = first_look(tmp_path, monkeypatch, rows)
+    for name, cells in products.items():
+        levels = ", ".join(sorted(cells))
+        assert f"{{kind: category, label: {name.lower()}, levels: [{levels}]}}" in said

@@ -14,7 +14,7 @@ from types import MappingProxyType
 import duckdb
 
 from churn_assets.customers.quality.columns import is_missing, slashed, text, trimmed
-from churn_assets.customers.quality.profile import ColumnProfile
+from churn_assets.customers.quality.profile import MOST_LEVELS, ColumnProfile
 from churn_assets.customers.quality.workspace import one
 
 _LOOKED_AT = 5_000  # cells of a column of many different ones, none of which is shown anyway
@@ -94,10 +94,11 @@ def _by_form(
     most = f"LIMIT {_LOOKED_AT}" if column.guess in ("text", "number") else ""
     forms = _phone_forms() if numeric else {EMAILS: is_email(), **_phone_forms(), **_addresses()}
     counts = ", ".join(f"coalesce(sum(n) FILTER ({form}), 0)" for form in forms.values())
+    homes = f"count(*) FILTER ({forms.get(ADDRESSES, 'false')})"
     long = f"coalesce(sum(n) FILTER ({_has(_LONG_NUMBER)}), 0)"
-    rows, long_ones, *fitting = one(
+    rows, long_ones, different, *fitting = one(
         connection,
-        f"""SELECT coalesce(sum(n), 0), {long}, {counts} FROM
+        f"""SELECT coalesce(sum(n), 0), {long}, {homes}, {counts} FROM
             (SELECT t, count(*) AS n FROM (SELECT {trimmed(cell)} AS t FROM cells
              WHERE NOT {is_missing(cell, ())} {most}) GROUP BY t)""",
     )
@@ -106,8 +107,13 @@ def _by_form(
     rarely_twice = column.distinct >= column.known / 2
     if rarely_twice and long_ones >= _LONG * rows:
         return Personal(PHONES, mostly=True)
-    what, count = max(zip(forms, fitting, strict=True), key=lambda each: each[1])
-    return Personal(what, mostly=count >= _MOST * rows) if count else None
+    found = dict(zip(forms, fitting, strict=True))
+    many = different > MOST_LEVELS  # as in snapshots, where each stands in several rows
+    if not many and found.get(ADDRESSES, 0) >= _FEW_EACH * different:
+        found.pop(ADDRESSES, None)  # of products: "Stellplatz 1", "100 GB Drive"
+    what, count = max(found.items(), key=lambda each: each[1])
+    mostly = count >= _MOST * rows and (what != ADDRESSES or different > _MANY)
+    return Personal(what, mostly=mostly) if count else None
 
 
 def _by_number(column: ColumnProfile) -> Personal | None:
