@@ -193,3 +193,24 @@ def test_products_that_read_like_addresses_are_categories(
     for name, cells in products.items():
         levels = ", ".join(sorted(cells))
         assert f"{{kind: category, label: {name.lower()}, levels: [{levels}]}}" in said
+
+
+def test_short_phone_numbers_are_known_by_their_heading(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of eight digits they were a number to learn from, with its least and most on the screen; an
+    amount of so many digits still is one."""
+    rows = [
+        row
+        | {"Tel": f"{61_000_000 + 7_919 * (n // 2)}", "Telefoon": f"{20_000_001 + 7_919 * n}"}
+        | {"Phone seconds": f"{(n // 2) ** 2 * 31}", "Bytes": f"{10_000_000 + 6_007 * (n // 2)}"}
+        for n, row in enumerate(made_rows(220))
+    ]
+    said = first_look(tmp_path, monkeypatch, rows)
+    for name in ("Tel", "Telefoon"):
+        assert not [row[name] for row in rows if row[name] in said]
+        [line] = [each for each in said.splitlines() if f"│ {name} " in each]
+        assert "not shown: phone numbers" in line
+        assert f"  {name}: {{kind" not in said
+    assert "  Phone seconds: {kind: number, " in said
+    assert "  Bytes: {kind: number, " in said

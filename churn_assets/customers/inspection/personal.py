@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 import duckdb
 
+from churn_assets.customers.headings import says
 from churn_assets.customers.quality.columns import is_missing, slashed, text, trimmed
 from churn_assets.customers.quality.profile import MOST_LEVELS, ColumnProfile
 from churn_assets.customers.quality.workspace import one
@@ -20,7 +21,8 @@ from churn_assets.customers.quality.workspace import one
 _LOOKED_AT = 5_000  # cells of a column of many different ones, none of which is shown anyway
 _MOST = 0.5  # of the cells have the form: a column of nothing else, but for blanks and remarks
 _LONG = 0.9  # of a column's numbers are as long as phone numbers
-_LONGEST_NUMBER = 1e8  # nine digits: shorter ones are no phone numbers, or amounts as well
+_LONGEST_NUMBER = 1e8  # nine digits: shorter ones are no phone numbers, or amounts as well...
+_CALLED_PHONE = 1e6  # ...but where the heading says so
 _NEARLY_ALL = 2 / 3  # of the cells are different
 _FEW_EACH, _MANY = 5, 12  # rows of a word, on average, where there are many words
 
@@ -29,7 +31,7 @@ _ABROAD = r"^\(?\+[0-9][0-9()/. -]{5,}$"
 _TRUNK = r"^\(?0[0-9(][0-9()/. -]{5,}$"
 _GROUPS = r"^(\([0-9]{2,4}\) ?|[0-9]{2,4}[ ./-])[0-9]{2,4}([ .-][0-9]{2,4}){1,3}$"
 _DAY = r"^[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}"
-_LONG_NUMBER = r"^\+?[0-9]{9,15}$"
+_LONG_NUMBER, _SHORT_NUMBER = r"^\+?[0-9]{9,15}$", r"^\+?[0-9]{7,15}$"
 _STREETS = (  # with a number: "Spring 2024" and "Plan 5" are none
     r"(stra(ss|ß)e|str[.]?|gasse|weg|allee|platz|chaussee|straat|laan|plein|gracht) ?[0-9]+",
     r"(^|[ ,])(rue|avenue|av[.]?|boulevard|bd|chemin|impasse|all(e|é)e|quai|calle|c/|avenida"
@@ -95,7 +97,8 @@ def _by_form(
     forms = _phone_forms() if numeric else {EMAILS: is_email(), **_phone_forms(), **_addresses()}
     counts = ", ".join(f"coalesce(sum(n) FILTER ({form}), 0)" for form in forms.values())
     homes = f"count(*) FILTER ({forms.get(ADDRESSES, 'false')})"
-    long = f"coalesce(sum(n) FILTER ({_has(_LONG_NUMBER)}), 0)"
+    called = numeric and says(column.name, "call")
+    long = f"coalesce(sum(n) FILTER ({_has(_SHORT_NUMBER if called else _LONG_NUMBER)}), 0)"
     rows, long_ones, different, *fitting = one(
         connection,
         f"""SELECT coalesce(sum(n), 0), {long}, {homes}, {counts} FROM
@@ -105,7 +108,7 @@ def _by_form(
     if not rows:
         return None
     rarely_twice = column.distinct >= column.known / 2
-    if rarely_twice and long_ones >= _LONG * rows:
+    if (rarely_twice or called) and long_ones >= _LONG * rows:
         return Personal(PHONES, mostly=True)
     found = dict(zip(forms, fitting, strict=True))
     many = different > MOST_LEVELS  # as in snapshots, where each stands in several rows
@@ -126,7 +129,8 @@ def _by_number(column: ColumnProfile) -> Personal | None:
 
 
 def _may_be_phones(column: ColumnProfile) -> bool:
-    return column.whole and column.high is not None and column.high >= _LONGEST_NUMBER
+    fewest = _CALLED_PHONE if says(column.name, "call") else _LONGEST_NUMBER
+    return column.whole and column.high is not None and column.high >= fewest
 
 
 def _has(pattern: str) -> str:
