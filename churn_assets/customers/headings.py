@@ -53,7 +53,7 @@ _SAID: dict[Meaning, tuple[str, ...]] = {
     ),
     "monthly": (
         r"month\w*|mrr|arpu", r"monat\w*", r"mensu\w*", r"mensu\w*",
-        r"maand\w*",
+        r"maand(?!ag)\w*",
         r"mensil\w*",
         r"mensal\w*",
     ),

@@ -261,3 +261,23 @@ def test_the_day_of_a_last_fine_is_no_end(tmp_path: Path) -> None:
     assert found.guesses["Last fine"] == "left out"
     assert "end_date" not in found.contract
     assert "# DECIDE churned: " in found.contract
+
+
+def test_a_cap_of_data_is_a_number_and_an_italian_cap_a_code(tmp_path: Path) -> None:
+    """It was a postcode, whatever its numbers."""
+    rows = [row | {"Cap": str((5, 10, 50, 100)[n % 4])} for n, row in enumerate(made_rows())]
+    found = inspected(tmp_path, rows)
+    assert found.guesses["Cap"] == "number"
+    assert decided(found)["features.Cap"].startswith("4 numbers from 5 to 100; if they're a code")
+    rows = [row | {"Cap": str(20_121 + n % 40)} for n, row in enumerate(made_rows())]
+    assert inspected(tmp_path, rows).guesses["Cap"] == "category"
+
+
+def test_what_happens_on_mondays_is_not_monthly(tmp_path: Path) -> None:
+    """A Dutch "Maandag" was taken for what is paid by the month, unasked."""
+    rows = [
+        {k.replace("Monthly Fee", "Bedrag op maandag"): v for k, v in r.items()}
+        for r in made_rows()
+    ]
+    asked = decided(inspected(tmp_path, rows))["value.monthly"]
+    assert asked == "is Bedrag op maandag what they pay in a month?"

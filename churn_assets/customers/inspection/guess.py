@@ -30,6 +30,7 @@ from churn_assets.customers.reading.numbers import Marks
 
 NOTHING_UNKNOWN: Mapping[str, Unknown] = MappingProxyType({})
 LEVELS = 12  # written out in the contract
+_LEAST_POSTCODE = 10_000  # of Italy, but for Rome's, which begin with zeros
 _LONGEST_TENURE = 600  # months; more are days
 
 
@@ -63,6 +64,13 @@ def _says_who_left(column: ColumnProfile) -> bool:
     if column.missing or not 1 < column.distinct <= min(LEVELS, len(column.top)):
         return False
     return sum(folded(cell) in LEFT for cell, _ in column.top) == 1
+
+
+def _is_limit(column: ColumnProfile) -> bool:
+    """Whether "Cap" is a limit, as of gigabytes, rather than Italian for a postcode: five digits,
+    and many of them."""
+    few = column.distinct <= LEVELS and (column.high or 0) < _LEAST_POSTCODE
+    return folded(plain(column.name)) == "cap" and few
 
 
 def _best(meaning: Meaning, columns: Sequence[ColumnProfile]) -> ColumnProfile | None:
@@ -126,7 +134,7 @@ class Guess:
         if column.guess != "number" or not column.whole or column in (self.value, self.tenure):
             return column.guess
         low, high = column.low, column.high
-        if says(column.name, "code"):
+        if says(column.name, "code") and not _is_limit(column):
             return "category"
         whole_range = low is not None and high is not None and column.distinct == high - low + 1
         ranked = says(column.name, "ranked") and whole_range and column.distinct <= LEVELS
