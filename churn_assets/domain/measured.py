@@ -90,6 +90,13 @@ class Steps(BaseModel):
         )
 
 
+FROM_A_LOG = (
+    "learnt from your own log of answers (the contract's campaign, or CHURN_ACCEPT__CAMPAIGN_LOG) "
+    "and from nothing else: what came of this product's contacts isn't in it until you add it"
+)
+"""Why an acceptance isn't measured that is no assumption either."""
+
+
 class Measured(BaseModel):
     """Everything that is measured by now.
 
@@ -102,7 +109,7 @@ class Measured(BaseModel):
         slopes: by whom the offers are accepted, in the order of `SLOPES`; empty like the offsets.
         steps: what trees add to them; None where they aren't shown to tell better.
         acceptance_effect, annoyance_effect: of the decision environment; None: as assumed.
-        why_not: what is still assumed -> why.
+        why_not: what isn't measured here -> why; it is as assumed, or `FROM_A_LOG`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -132,7 +139,10 @@ class Measured(BaseModel):
         said = [figure.sentence(what) for what, figure in known.items() if figure]
         if self.steps:
             said.append(self.steps.sentence)
-        return said + [f"{what}: as assumed; {why}" for what, why in self.why_not.items()]
+        return said + [
+            f"{what}: {why}" if why == FROM_A_LOG else f"{what}: as assumed; {why}"
+            for what, why in self.why_not.items()
+        ]
 
     def save(self, folder: Path) -> None:
         """Write `folder`/measured.json."""

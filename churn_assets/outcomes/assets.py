@@ -326,7 +326,7 @@ def off_policy_report(
     artifacts = store.open()
     registry = ReleaseRegistry(artifacts)
     serving = registry.serving()
-    report: dict[str, Any] = {"policies": {}, "decisions": 0, "left_out": 0}
+    report: dict[str, Any] = {"policies": {}, "decisions": 0, "left_out": 0, "why_left_out": {}}
     if serving is not None:
         folder = artifacts.get(serving.artifact)
         params = load_params(folder / "policy")
@@ -351,6 +351,7 @@ def off_policy_report(
         metadata={
             "decisions": report["decisions"],
             "left out": report["left_out"],
+            "why left out": report["why_left_out"],
             "policies": dg.MetadataValue.md(as_table(policies) if policies else "none yet"),
             "every estimate": dg.MetadataValue.md(
                 pd.DataFrame(policies).drop(index="refused", errors="ignore").to_markdown()

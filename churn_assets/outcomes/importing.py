@@ -7,12 +7,15 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from churn_assets.customers.contract.events import Events
+from churn_assets.customers.reading.days import Days
 from churn_assets.customers.reading.imports import Imported, Refused, clash, in_parts
 from churn_assets.customers.reading.rows import BrokenRow
+from churn_assets.domain.events import EVENT_KINDS
 from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.serving.events import FeedbackEvent, event_model
 from churn_assets.serving.feedback import CONFLICT, DUPLICATE, ERASED, STORED, FeedbackLog
 
+UTC_DAYS = Days()
 AT_ONCE = 1_000
 """Rows that are kept in one transaction: each alone would wait for the disk."""
 
@@ -22,12 +25,14 @@ def record(
     log: FeedbackLog,
     percent: tuple[int, ...] = OFFER_PERCENTAGES,
     said: Events | None = None,
+    days: Days = UTC_DAYS,
 ) -> Imported:
     """Put every valid row into the log; the others don't stop it.
 
     Args:
         percent: of the offers.
         said: what the file's kinds mean; None: they stand for themselves.
+        days: how the file writes days that have no hour, and when they begin.
 
     Rows are kept a thousand at a time: after a crash whole thousands are there, and reading the
     file again adds the others.
@@ -35,7 +40,7 @@ def record(
     model = event_model(percent)
 
     def read(row: Mapping[str, Any]) -> FeedbackEvent:
-        return model.model_validate(_event(row, said))
+        return model.model_validate(_event(row, said, days))
 
     stored, known, erased = 0, 0, 0
     refused: Refused = []
@@ -53,11 +58,22 @@ def record(
     return Imported(stored, known, sorted(refused), erased)
 
 
-def _event(row: Mapping[str, Any], said: Events | None) -> dict[str, Any]:
-    """A row as JSON would have it: a file's percentage is text, and 10.0 where some have none."""
+def _event(row: Mapping[str, Any], said: Events | None, days: Days) -> dict[str, Any]:
+    """A row as JSON would have it: a file's percentage is text, and 10.0 where some have none.
+
+    Raises ValueError for a kind that the contract's words don't have, and a date that it writes
+    otherwise.
+    """
     event = dict(row)
     if said is not None and "kind" in event:
         event["kind"] = said.kind_of(event["kind"])
+        if said.kinds and event["kind"] not in EVENT_KINDS:
+            raise ValueError(f"kind: write {said.words}")
+    if isinstance(when := event.get("occurred_at"), str):
+        try:
+            event["occurred_at"] = days.begin(when)
+        except ValueError as error:
+            raise ValueError(f"occurred_at: {error}") from None
     percentage = event.get("offer_percentage")
     if not isinstance(percentage, str):
         return event

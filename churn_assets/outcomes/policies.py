@@ -25,6 +25,10 @@ from churn_assets.outcomes.worth import PLAIN, Worth
 
 OPTIONS = OFFER_LEVELS + 1
 """Not contacting, then the offers."""
+PLANNED = "a campaign's plan decided, which shares out money and places among all: no policy did"
+RULES = "the kill switch's rules decided"
+OTHER_RELEASE = "another release decided"
+OTHERWISE = "what was done isn't what the policy does"
 
 
 def options_of(policy: Policy, states: Floats) -> NDArray[np.int64]:
@@ -58,19 +62,21 @@ def judge_policies(
 
     Returns:
         `policies`: name -> estimates and effective sample size, or why it is refused; `decisions`
-        and `left_out`, how many there were.
+        and `left_out`, how many there were; `why_left_out`, reason -> how many.
     """
     known = int(table.loc[table["known"], "customer"].nunique())
     logged = logged_by(table, serving, release_id, worth)
+    why = _why_left_out(table, release_id, 0 if logged is None else len(logged[0]))
     if logged is None:
-        return {"policies": {}, "decisions": 0, "left_out": known}
+        return {"policies": {}, "decisions": 0, "left_out": known, "why_left_out": why}
     log, states = logged
     expected = fitted_rewards(log, states)
     judged = {
         name: _judged(name, policy, log, states, expected)
         for name, policy in {"champion": serving, **others}.items()
     }
-    return {"policies": judged, "decisions": len(log), "left_out": known - len(log)}
+    left_out = known - len(log)
+    return {"policies": judged, "decisions": len(log), "left_out": left_out, "why_left_out": why}
 
 
 def logged_by(
@@ -78,18 +84,45 @@ def logged_by(
 ) -> tuple[Log, Floats] | None:
     """The decisions of a release's policy with known outcomes, and what it saw (N, 9); None where
     there are none. Arguments as in `judge_policies`."""
-    mine = table[
-        table["known"]
-        & (table["release_id"] == release_id)
-        & ~table["baseline"].astype(bool)
-        & (table["source"] != "campaign")  # an allocation under common limits, not the policy
-    ].drop_duplicates("customer")
+    mine = table[_of_the_policy(table, release_id)].drop_duplicates("customer")
     if mine.empty:
         return None
     states = np.array(mine["observation"].tolist(), np.float64)
     done = np.where(mine["contact"], mine["offer_level"].to_numpy(np.int64) + 1, 0)
     log, sound = _log(mine, done, options_of(serving, states), worth)
     return log, states[sound]
+
+
+def _of_the_policy(table: pd.DataFrame, release_id: str) -> pd.Series[bool]:
+    """Which decisions with known outcomes a release's policy made."""
+    return (
+        table["known"]
+        & (table["release_id"] == release_id)
+        & ~table["baseline"].astype(bool)
+        & (table["source"] != "campaign")  # an allocation under common limits, not the policy
+    )
+
+
+def _why_left_out(table: pd.DataFrame, release_id: str, counted: int) -> dict[str, int]:
+    """Reason -> of how many customers no decision counts; the first that holds for one of theirs.
+
+    Args:
+        counted: customers of whom one does.
+    """
+    known = table[table["known"]]
+    mine = known.loc[_of_the_policy(known, release_id), "customer"].unique()
+    rest = known[~known["customer"].isin(mine)]
+    found = {}
+    for reason, holds in (
+        (PLANNED, rest["source"] == "campaign"),
+        (RULES, rest["baseline"].astype(bool)),
+        (OTHER_RELEASE, pd.Series(data=True, index=rest.index)),
+    ):
+        whose = rest.loc[holds.reindex(rest.index), "customer"].unique()
+        found[reason] = len(whose)
+        rest = rest[~rest["customer"].isin(whose)]
+    found[OTHERWISE] = len(mine) - counted
+    return {reason: count for reason, count in found.items() if count}
 
 
 def _log(

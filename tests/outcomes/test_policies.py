@@ -10,7 +10,15 @@ from benchmarks.outcomes import simulated_customers
 from churn_assets.decision.mdp.exploration import NONE, explore, possible
 from churn_assets.decision.rules.families import AlwaysOffer, NeverContact, RiskThreshold
 from churn_assets.outcomes import simulation
-from churn_assets.outcomes.policies import as_table, judge_policies, options_of
+from churn_assets.outcomes.policies import (
+    OTHER_RELEASE,
+    OTHERWISE,
+    PLANNED,
+    RULES,
+    as_table,
+    judge_policies,
+    options_of,
+)
 
 SERVING = RiskThreshold(threshold=0.2, offer=1)
 
@@ -129,6 +137,17 @@ def test_rows_of_others_are_left_out_and_counted() -> None:
     table.loc[high, "offer_level"] = 3
     found = judge_policies(table, SERVING, {}, "r1")
     assert found["left_out"] == 25
+    assert found["why_left_out"] == {RULES: 10, OTHER_RELEASE: 10, OTHERWISE: 5}
+
+
+def test_who_works_by_plans_is_told_why_nothing_is_judged() -> None:
+    """Nor were they told that no campaign's decision ever counts; whoever has one is named by it,
+    whatever else was decided about them."""
+    plans = served(2, 3_000, 0.1).assign(source="campaign")
+    rows = pd.concat([plans.assign(release_id="r0", source="api"), plans], ignore_index=True)
+    found = judge_policies(rows, SERVING, {}, "r1")
+    assert (found["policies"], found["decisions"], found["left_out"]) == ({}, 0, 3_000)
+    assert found["why_left_out"] == {PLANNED: 3_000}
 
 
 def test_a_new_release_is_judged_by_its_own_decisions_about_known_customers() -> None:

@@ -59,20 +59,27 @@ def import_(
 
     Columns are the fields of POST /feedback: event_id, customer_id, kind, occurred_at and, where
     known, channel, decision_id and offer_percentage; others are passed over. What a file calls them
-    otherwise, and its kinds, stands in the contract (`events`). Encoding and delimiter are found
-    out. An answer may speak of what an earlier release offered. Reading a file again changes
-    nothing.
+    otherwise, and its kinds, stands in the contract (`events`). A day alone counts from its
+    midnight, in the contract's `people.default_zone`, else the service's. Encoding and delimiter
+    are found out. An answer may speak of what an earlier release offered. Reading a file again
+    changes nothing.
     """
     # Imported here: other commands need no pandas.
+    from churn_assets.campaign.opening import under_contract
     from churn_assets.customers.contract.events import Events
     from churn_assets.customers.contract.model import load_contract
+    from churn_assets.customers.reading.days import Days, date_order_of
     from churn_assets.customers.reading.imports import rows_of
     from churn_assets.outcomes.importing import record
     from churn_assets.release.offers import offers_in_service, percent_offered
     from churn_assets.serving.events import FeedbackEvent
+    from churn_assets.serving.zones import zone_info
 
-    contract = load_settings().customers
-    said = Events() if contract is None else load_contract(contract).events
+    settings = load_settings()
+    contract = None if settings.customers is None else load_contract(settings.customers)
+    said = Events() if contract is None else contract.events
+    _, zone = under_contract(settings.campaign, contract, settings.api.default_time_zone)
+    days = Days(None if contract is None else date_order_of(contract), zone_info(zone))
     noted = Noted(set(), Counter())
     given = fields_named(column)
     names: dict[str, str] = dict(said.columns.items()) | given
@@ -80,8 +87,8 @@ def import_(
     percent = tuple(sorted({*offers_in_service(store).percent, *percent_offered(store)}))
     with _feedback() as log, importing(file) as progress:
         rows = rows_of(FeedbackEvent, file, names, progress, said.columns.keys() - given.keys())
-        result = record(noting(rows, noted), log, percent, said)
-    report_import(rows, "events", result, noted, store, load_settings().campaign.channels)
+        result = record(noting(rows, noted), log, percent, said, days)
+    report_import(rows, "events", result, noted, store, settings.campaign.channels)
 
 
 @app.command()

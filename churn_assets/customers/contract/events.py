@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from churn_assets.customers.contract.tables import Cell, Part
-from churn_assets.domain.events import EventKind
+from churn_assets.domain.events import EVENT_KINDS, EventKind
 
 EventField = Literal[
     "event_id",
@@ -33,6 +33,13 @@ class Events(Part):
 
     columns: dict[EventField, str] = Field(default_factory=dict)
     kinds: dict[Cell, EventKind] = Field(default_factory=dict)
+
+    @property
+    def words(self) -> str:
+        """What may stand in a column of kinds: the company's own words, then the product's."""
+        own = ", ".join(map(repr, self.kinds))
+        meant = ", ".join(EVENT_KINDS)
+        return f"{own} (events.kinds of the contract), or {meant}" if own else meant
 
     def kind_of(self, cell: str) -> str:
         """What a cell of `kind` means."""

@@ -9,6 +9,7 @@ from itertools import chain
 import duckdb
 
 from churn_assets.customers.contract.tables import Table
+from churn_assets.customers.inspection.apart import hold_together
 from churn_assets.customers.inspection.dates import find_written
 from churn_assets.customers.inspection.draft import first_contract
 from churn_assets.customers.inspection.guess import Guess
@@ -50,13 +51,14 @@ def inspect_tables(paths: Sequence[str], places: Places, progress: Progress = si
     """Profile a table (one or more files of the same columns) and guess its contract.
 
     Raises:
-        DataError: it can't be read.
+        DataError: it can't be read, or the files are tables of different columns.
     """
     table = Table(path=tuple(paths))
     with workspace() as (connection, folder):
         cells = folder / "cells"
         cells.mkdir()
         read = read_table(table, places, cells, progress)
+        hold_together(read.files)
         marks = marks_in(connection, read, list(read.columns), table.format)
         _unite(connection, read)
         dates = find_written(connection, read.columns)

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.mdp.observation import ACCEPT, COOLDOWN, FATIGUE
-from churn_assets.domain.measured import Measured
+from churn_assets.domain.measured import FROM_A_LOG, Measured
 from churn_assets.domain.offers import OFFER_LEVELS
 from churn_assets.domain.statistics import Floats, logit, sigmoid
 from churn_assets.domain.value import MONTHS_OF_VALUE
@@ -160,7 +160,7 @@ def _that_answered(
     if not responses:
         why = "no release that decided is known any more"
     elif not responses.startswith(SIMULATED):
-        why = "the model learns from a log of answers itself"
+        why = FROM_A_LOG
     elif len(mine) < learn_from:
         why = _few(learn_from)
     return mine, responses, why

@@ -112,6 +112,9 @@ def test_rows_of_unknown_releases_and_other_assumptions_say_nothing() -> None:
     logged = measured(outcomes(3, 5_000), models([], base="observed, from the campaign log"))
     assert logged.offsets == ()
     assert "log of answers" in logged.why_not[RESPONSES]
+    [said] = [said for said in logged.sentences if said.startswith(f"{RESPONSES}: ")]
+    assert "learnt from your own log of answers" in said
+    assert "as assumed" not in said  # one of the two was untrue
     other = models([]) | {"r2": {"responses": "SEMI-SYNTHETIC: another", "offsets": []}}
     both = pd.concat([outcomes(3, 5_000), outcomes(4, 300, release="r2")], ignore_index=True)
     assert measured(both, other).offsets == ()  # too few of the newest assumption
