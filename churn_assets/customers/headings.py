@@ -53,7 +53,7 @@ _SAID: dict[Meaning, tuple[str, ...]] = {
     ),
     "monthly": (
         r"month\w*|mrr|arpu", r"monat\w*", r"mensu\w*", r"mensu\w*",
-        r"maand\w*",
+        r"maand(?!ag)\w*",
         r"mensil\w*",
         r"mensal\w*",
     ),
@@ -127,7 +127,8 @@ _SAID: dict[Meaning, tuple[str, ...]] = {
         r"fin|baja|cancelacion|fecha (de )?(fin|baja|cancelacion)",
         r"\w*eind(e|datum)|opzegging(?!sreden|stermijn)\w*|opzegdatum|opgezegd (op|per)"
         r"|beeindig(d|ing)\b|vertrek(datum)?|uitschrijfdatum|uitschrijving|annulering",
-        r"fine|cessazione|disdetta|recesso|disattivazione|uscita|chiusura",
+        r"data (di )?fine|fine (del )?(contratto|abbonamento|rapporto|servizio|validita|iscrizione)"
+        r"|cessazione|disdetta|recesso|disattivazione|uscita|chiusura",
         r"fim|termino|cancelamento|rescisao|desligamento|saida|encerramento|desativacao",
     ),
     "snapshot": (
@@ -170,13 +171,16 @@ _SAID: dict[Meaning, tuple[str, ...]] = {
         r"apelido|sobrenome",
     ),
     "unfair": (
-        r"gender|sex|race|ethnicity|religion|nationality|birth\w*|marital",
-        r"geschlecht|anrede|geburts\w*|konfession|nationalita\w*|staatsange\w*|familienstand",
-        r"sexe|genre|civilite|naissance|nationalite|situation (familiale|matrimoniale)",
-        r"sexo|genero|nacimiento|nacionalidad|estado civil",
+        r"gender|sex|race|ethnicity|religion|nationality|birth\w*|dob|d o b|born|marital",
+        r"geschlecht|anrede|geburts\w*|geboren|geb ?dat\w*|geb( am)?$|konfession"
+        r"|nationalita\w*|staatsange\w*|familienstand",
+        r"sexe|genre|civilite|naiss(ance)?|nee? (le|en)|nationalite"
+        r"|situation (familiale|matrimoniale)",
+        r"sexo|genero|nacimiento|nacid[oa]|fecha (de )?nac|f nac|nacionalidad|estado civil",
         r"geslacht|aanhef|geboorte\w*|nationaliteit|burgerlijke staat|godsdienst",
-        r"sesso|genere|nascita|nazionalita|cittadinanza|stato civile|religione",
-        r"nascimento|nacionalidade|religiao|raca|etnia",
+        r"sesso|genere|nascita|nat[oa] (il|nel)|data (di )?nasc|nazionalita"
+        r"|cittadinanza|stato civile|religione",
+        r"nascimento|nascid[oa]|data (de )?nasc|nacionalidade|religiao|raca|etnia",
     ),
     "zone": (
         r"time ?zone|tz", r"zeitzone", r"fuseau( horaire)?", r"(zona|huso) horari[ao]",

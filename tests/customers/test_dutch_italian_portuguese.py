@@ -146,6 +146,7 @@ def run(*arguments: str) -> tuple[int, str]:
         ("Não perturbe", "opt_out"),
         ("Akkoord nieuwsbrief", "consent"), ("Accetta SMS", "consent"),
         ("Aceita SMS", "consent"), ("Opzeggingsdatum", "end"),
+        ("Data di fine", "end"), ("Data fine", "end"), ("Fine contratto", "end"),
     ],
 )  # fmt: skip
 def test_headings_say(words: str, meaning: Meaning) -> None:

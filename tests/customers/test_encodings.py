@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from churn_assets.cli import app
 from churn_assets.customers.contract.tables import Format, Table
 from churn_assets.customers.reading.dialect import Dialect
 from churn_assets.customers.reading.sources import Places
@@ -46,7 +48,10 @@ def test_two_encodings_in_one_file_are_refused(
     with pytest.raises(CorruptFileError) as raised:
         read_table(table, places, read_into(tmp_path))
     assert str(raised.value).startswith(f"{tmp_path / name} cannot be read: {said}: it is in two ")
-    assert str(raised.value).endswith(" say format.encoding: cp1252 in the contract.")
+    assert str(raised.value).endswith(
+        "; or, if all of it is in another encoding, name it (cp1252, cp1250, cp1251 …) as "
+        "format.encoding in the contract."
+    )
     given = table.model_copy(update={"format": Format(encoding="latin-1")})
     assert read_table(given, places, read_into(tmp_path)).rows == 400
 
@@ -74,3 +79,24 @@ def test_windows_words_that_look_like_utf_8_are_read(tmp_path: Path) -> None:
     (tmp_path / "history.csv").write_bytes(text.encode("cp1252"))
     read = read_table(Table(path=("history.csv",)), Places(tmp_path, tmp_path), read_into(tmp_path))
     assert read.files[0].dialect == Dialect(",", "cp1252", guessed=True)
+
+
+@pytest.mark.parametrize("mark", ["utf-8", "utf-8-sig"])
+def test_a_file_cut_within_its_last_letter_is_said_to_be_cut(
+    mark: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was said to be in two encodings, and below a mark of UTF-8 nothing was said."""
+    content = "name,plan\nJürgen,Max\nKöln,Grün\nJana,Grü".encode(mark)[:-1]
+    (tmp_path / "history.csv").write_bytes(content)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "250")
+    done = CliRunner().invoke(app, ["customers", "inspect", "history.csv"])
+    assert done.exit_code
+    assert "it is cut off within its last letter. Export it or copy it anew" in done.output
+    assert "two encodings" not in done.output
+
+
+def test_a_last_letter_in_latin_1_is_no_cut(tmp_path: Path) -> None:
+    (tmp_path / "history.csv").write_bytes("name,plan\nJana,Café".encode("latin-1"))
+    read = read_table(Table(path=("history.csv",)), Places(tmp_path, tmp_path), read_into(tmp_path))
+    assert read.files[0].dialect == Dialect(",", "latin-1", guessed=True)

@@ -47,7 +47,10 @@ def test_a_folder_of_snapshots(checked: Checked, tmp_path: Path) -> None:
     assert found.guesses["customer_no"] == "id"
     assert found.guesses["snapshot_date"] == "snapshot"
     assert found.guesses["cancelled_on"] == "label"
-    assert list(decided(found)) == ["identity.horizon_months", "features.Calls"]
+    asked = decided(found)
+    assert list(asked) == ["identity.churned", "identity.horizon_months", "features.Calls"]
+    assert asked["identity.churned"].startswith("did they leave on the day in cancelled_on, and")
+    assert "{end_date: cancelled_on}   # DECIDE: did they leave" in found.contract
     assert "\nleft_out:\n  E-Mail: an identifier\n" in found.contract
     report = checked(found.contract)
     assert report.problems == []
@@ -244,3 +247,37 @@ def test_the_only_consent_is_of_every_channel(tmp_path: Path) -> None:
 def test_names_say_channels(name: str, channel: str | None) -> None:
     """In the words that companies have for them; of two, none is meant."""
     assert channel_of(name) == channel
+
+
+def test_the_day_of_a_last_fine_is_no_end(tmp_path: Path) -> None:
+    """It decided who left, unasked: "fine" is Italian for the end."""
+    rows = [
+        row | {"Last fine": "" if n % 3 else f"2026-01-{1 + n % 28:02d}"}
+        for n, row in enumerate(made_rows())
+    ]
+    for row in rows:
+        del row["Cancelled"]
+    found = inspected(tmp_path, rows)
+    assert found.guesses["Last fine"] == "left out"
+    assert "end_date" not in found.contract
+    assert "# DECIDE churned: " in found.contract
+
+
+def test_a_cap_of_data_is_a_number_and_an_italian_cap_a_code(tmp_path: Path) -> None:
+    """It was a postcode, whatever its numbers."""
+    rows = [row | {"Cap": str((5, 10, 50, 100)[n % 4])} for n, row in enumerate(made_rows())]
+    found = inspected(tmp_path, rows)
+    assert found.guesses["Cap"] == "number"
+    assert decided(found)["features.Cap"].startswith("4 numbers from 5 to 100; if they're a code")
+    rows = [row | {"Cap": str(20_121 + n % 40)} for n, row in enumerate(made_rows())]
+    assert inspected(tmp_path, rows).guesses["Cap"] == "category"
+
+
+def test_what_happens_on_mondays_is_not_monthly(tmp_path: Path) -> None:
+    """A Dutch "Maandag" was taken for what is paid by the month, unasked."""
+    rows = [
+        {k.replace("Monthly Fee", "Bedrag op maandag"): v for k, v in r.items()}
+        for r in made_rows()
+    ]
+    asked = decided(inspected(tmp_path, rows))["value.monthly"]
+    assert asked == "is Bedrag op maandag what they pay in a month?"

@@ -106,3 +106,111 @@ def test_a_few_addresses_among_words_are_not_shown(
     written = (tmp_path / "customers.yaml").read_text()
     assert "eva.klein" not in screen.output + written
     assert "  Source: {kind: category, label: source}" in written
+
+
+def first_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: Rows) -> str:
+    """All that the command prints and writes of a table."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "250")
+    (tmp_path / "history.csv").write_text(as_csv(rows), encoding="utf-8")
+    said = ""
+    for options in ([], ["--json", "--force"]):
+        done = CliRunner().invoke(app, ["customers", "inspect", "history.csv", *options])
+        assert done.exit_code == 0
+        said += done.output
+    return said + (tmp_path / "customers.yaml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("mails", "remarks", "told"), [(7, 7, "14 cells of Rabatt are no numbers"), (0, 2, "")]
+)
+def test_a_remark_among_numbers_is_not_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mails: int, remarks: int, told: str
+) -> None:
+    """They were proposed as words for "unknown", and written into the contract; of a column with
+    fewer of them --json had them as its most frequent cells."""
+    rows = [row | {"Rabatt": f"{n / 10 + 1:.1f}"} for n, row in enumerate(made_rows(260))]
+    for row in rows[:mails]:
+        row["Rabatt"] = "eva.klein@post.example"
+    for row in rows[20 : 20 + remarks]:
+        row["Rabatt"] = "Anna Behr fragen"
+    said = first_look(tmp_path, monkeypatch, rows)
+    assert told in said
+    assert "eva.klein" not in said
+    assert "Anna Behr" not in said
+
+
+def test_a_sign_for_unknown_is_proposed_without_the_remarks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [row | {"Rabatt": f"{n % 50}"} for n, row in enumerate(made_rows(260))]
+    for row in rows[:9]:
+        row["Rabatt"] = "k.A."
+    for row, remark in zip(rows[30:], ("Anna Behr", "eva@post.example"), strict=False):
+        row["Rabatt"] = remark
+    said = first_look(tmp_path, monkeypatch, rows)
+    assert "    missing: [k.A.]   # DECIDE: " in said
+    assert "; 2 cells of Rabatt are no numbers\n" in said
+    assert "Anna Behr" not in said
+    assert "eva@post" not in said
+
+
+BORN = ("DOB", "Geboren", "Geboren am", "Nato il", "GebDat", "Geb.-Dat.", "Né le", "Data Nasc.",
+        "Fecha Nac")  # fmt: skip
+
+
+def test_days_of_birth_are_not_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever they are called: no date is shown but those that the contract takes."""
+    rows = [
+        row | dict.fromkeys((*BORN, "Jubiläum"), f"19{50 + n % 50}-03-{1 + n % 28:02d}")
+        | {"Customer since": f"20{10 + n % 10}-05-01"}
+        for n, row in enumerate(made_rows(60))
+    ]  # fmt: skip
+    for row in rows:
+        del row["Months"]
+    said = first_look(tmp_path, monkeypatch, rows)
+    assert not [row["DOB"] for row in rows if row["DOB"] in said]
+    assert "2010-05-01" in said
+    for name in BORN:
+        assert f"  {name}: 'not to be used, for fairness'" in said
+
+
+def test_products_that_read_like_addresses_are_categories(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They were left out as postal addresses, unasked: those are of many kinds, few rows each."""
+    products = {
+        "Platz": ("Arbeitsplatz 1", "Stellplatz 1", "Stellplatz 2"),
+        "Storage": ("100 GB Drive", "5 TB Drive"),
+        "Tariffa": ("Via Plus 2", "Via Basic 1", "Via Max 3"),
+        "Tier": ("1 Gold St", "2 Gold St"),
+    }
+    rows = [
+        row | {name: cells[n % len(cells)] for name, cells in products.items()}
+        for n, row in enumerate(made_rows(60))
+    ]
+    said = first_look(tmp_path, monkeypatch, rows)
+    for name, cells in products.items():
+        levels = ", ".join(sorted(cells))
+        assert f"{{kind: category, label: {name.lower()}, levels: [{levels}]}}" in said
+
+
+def test_short_phone_numbers_are_known_by_their_heading(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of eight digits they were a number to learn from, with its least and most on the screen; an
+    amount of so many digits still is one."""
+    rows = [
+        row
+        | {"Tel": f"{61_000_000 + 7_919 * (n // 2)}", "Telefoon": f"{20_000_001 + 7_919 * n}"}
+        | {"Phone seconds": f"{(n // 2) ** 2 * 31}", "Bytes": f"{10_000_000 + 6_007 * (n // 2)}"}
+        for n, row in enumerate(made_rows(220))
+    ]
+    said = first_look(tmp_path, monkeypatch, rows)
+    for name in ("Tel", "Telefoon"):
+        assert not [row[name] for row in rows if row[name] in said]
+        [line] = [each for each in said.splitlines() if f"│ {name} " in each]
+        assert "not shown: phone numbers" in line
+        assert f"  {name}: {{kind" not in said
+    assert "  Phone seconds: {kind: number, " in said
+    assert "  Bytes: {kind: number, " in said

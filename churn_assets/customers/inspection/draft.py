@@ -75,9 +75,12 @@ def _format(guess: Guess, decide: Mapping[str, str]) -> list[str]:
 
 def _missing(guess: Guess, decide: Mapping[str, str]) -> list[str]:
     """Words among numbers, taken for signs that a number isn't known."""
-    words = list(dict.fromkeys(chain.from_iterable(guess.unknown.values())))
-    line = f"    missing: {_flow(words)}"
-    return [_asked(line, decide, "tables.history.missing")] if words else []
+    words = list(dict.fromkeys(chain.from_iterable(u.words for u in guess.unknown.values())))
+    asked = decide.get("tables.history.missing", "")
+    line = f"    missing: {_flow(words)}   # DECIDE: {asked}" if words else (
+        f"    # DECIDE missing: [...]   # {asked}"
+    )  # fmt: skip
+    return [line] if asked else []
 
 
 def _identity(guess: Guess, decide: Mapping[str, str]) -> list[str]:
@@ -88,7 +91,8 @@ def _identity(guess: Guess, decide: Mapping[str, str]) -> list[str]:
         line = f"  snapshot: {quoted(guess.snapshot.name)}"
         lines.append(_asked(line, decide, "identity.snapshot"))
     if guess.end:
-        return [*lines, f"  churned: {{end_date: {quoted(guess.end.name)}}}"]
+        line = f"  churned: {{end_date: {quoted(guess.end.name)}}}"
+        return [*lines, _asked(line, decide, "identity.churned")]
     if not guess.label:
         return [*lines, "  # DECIDE churned: {column: ..., yes: ..., no: ...}"]
     return [*lines, _asked(f"  churned: {_yes_no(guess.label)}", decide, "identity.churned")]

@@ -14,6 +14,7 @@ from churn_assets.customers.inspection.flags import find_flags
 from churn_assets.customers.inspection.keys import Keys
 from churn_assets.customers.inspection.paid import Unpaid
 from churn_assets.customers.inspection.personal import NOBODY, Personal
+from churn_assets.customers.inspection.unknown import Unknown, what_of
 from churn_assets.customers.inspection.words import (
     means_yes,
     named,
@@ -27,8 +28,9 @@ from churn_assets.customers.quality.profile import MOST_LEVELS, ColumnProfile
 from churn_assets.customers.reading.dates import DAYS_OF_A_MONTH
 from churn_assets.customers.reading.numbers import Marks
 
-NOTHING_UNKNOWN: Mapping[str, Sequence[str]] = MappingProxyType({})
+NOTHING_UNKNOWN: Mapping[str, Unknown] = MappingProxyType({})
 LEVELS = 12  # written out in the contract
+_LEAST_POSTCODE = 10_000  # of Italy, but for Rome's, which begin with zeros
 _LONGEST_TENURE = 600  # months; more are days
 
 
@@ -64,6 +66,13 @@ def _says_who_left(column: ColumnProfile) -> bool:
     return sum(folded(cell) in LEFT for cell, _ in column.top) == 1
 
 
+def _is_limit(column: ColumnProfile) -> bool:
+    """Whether "Cap" is a limit, as of gigabytes, rather than Italian for a postcode: five digits,
+    and many of them."""
+    few = column.distinct <= LEVELS and (column.high or 0) < _LEAST_POSTCODE
+    return folded(plain(column.name)) == "cap" and few
+
+
 def _best(meaning: Meaning, columns: Sequence[ColumnProfile]) -> ColumnProfile | None:
     """The column whose name fits best."""
     return next(iter(named(meaning, columns)), None)
@@ -76,11 +85,11 @@ class Guess:
         self,
         columns: Sequence[ColumnProfile],
         keys: Keys,
-        unknown: Mapping[str, Sequence[str]] = NOTHING_UNKNOWN,
+        unknown: Mapping[str, Unknown] = NOTHING_UNKNOWN,
         personal: Mapping[str, Personal] = NOBODY,
     ) -> None:
         self.columns, self.keys, self.personal = columns, keys, personal
-        self.unknown = unknown  # column -> words among its numbers
+        self.unknown = unknown  # column -> what stands among its numbers
         self.places = {column.name: i for i, column in enumerate(columns)}
         self.unpaid: Unpaid | None = None  # of `value`, once somebody has looked
         self.dates: Written | None = None  # of the table, likewise
@@ -125,7 +134,7 @@ class Guess:
         if column.guess != "number" or not column.whole or column in (self.value, self.tenure):
             return column.guess
         low, high = column.low, column.high
-        if says(column.name, "code"):
+        if says(column.name, "code") and not _is_limit(column):
             return "category"
         whole_range = low is not None and high is not None and column.distinct == high - low + 1
         ranked = says(column.name, "ranked") and whole_range and column.distinct <= LEVELS
@@ -189,10 +198,10 @@ class Guess:
             elif column.guess == "constant" and not one_word(column):
                 where = "wherever it is known" if column.missing else "in every row"
                 reasons[column.name] = f"the same {where}"
-            elif column.guess == "date":
-                reasons[column.name] = "a date: write what it says about them as a number"
             elif says(column.name, "unfair"):
                 reasons[column.name] = "not to be used, for fairness"
+            elif column.guess == "date":
+                reasons[column.name] = "a date: write what it says about them as a number"
             elif _is_name(column):
                 reasons[column.name] = "a name"
             elif column in self.keys.naming:
@@ -232,8 +241,11 @@ class Guess:
                 found[column.name] = "an identifier"
             elif column.guess == "text":
                 found[column.name] = "many different words"
-            elif column.guess == "date" and says(column.name, "unfair"):
-                found[column.name] = "days of birth"
+            elif column.guess != "number" and column.name in self.unknown:
+                found[column.name] = "remarks among numbers"
+            elif column.guess == "date" and column not in (self.snapshot, self.since, self.end):
+                born = says(column.name, "unfair")
+                found[column.name] = "days of birth" if born else "days in single people's lives"
         return found
 
     @property
@@ -253,11 +265,7 @@ class Guess:
         if asked := "; ".join(filter(None, (self.which_point, self.which_date))):
             found["tables.history.format"] = asked
         if self.unknown:
-            said = "; ".join(f"{', '.join(w)} in {name}" for name, w in self.unknown.items())
-            found["tables.history.missing"] = (
-                f"do these words mean that nobody knows? {said} (they are then missing in every "
-                "column, and no permission where a consent has them)"
-            )
+            found["tables.history.missing"] = what_of(self.unknown)
         if self.answer:
             found["campaign"] = is_it_a_log(self.answer, self.offered)
         if not (self.label or self.end):
@@ -268,6 +276,10 @@ class Guess:
         elif self.label and not means_yes(yes_of(self.label)):
             yes = yes_of(self.label)
             found["identity.churned"] = f"is {yes!r} of {self.label.name} yes?"
+        elif self.end:
+            found["identity.churned"] = (
+                f"did they leave on the day in {self.end.name}, and stay where it is blank?"
+            )
         if not self.id:
             found["identity.id"] = (
                 "no column names a customer; without one, equal rows are one customer"

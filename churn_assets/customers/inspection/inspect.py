@@ -16,7 +16,7 @@ from churn_assets.customers.inspection.guess import Guess
 from churn_assets.customers.inspection.keys import find_keys
 from churn_assets.customers.inspection.paid import find_unpaid
 from churn_assets.customers.inspection.personal import find_personal
-from churn_assets.customers.inspection.unknown import find_unknown
+from churn_assets.customers.inspection.unknown import find_unknown, without_words
 from churn_assets.customers.quality.profile import ColumnProfile, profile
 from churn_assets.customers.quality.workspace import cell_of, cells_of, marks_in, workspace
 from churn_assets.customers.reading.numbers import worded
@@ -71,9 +71,11 @@ def inspect_tables(paths: Sequence[str], places: Places, progress: Progress = si
         if not columns:
             raise DataError(f"{paths[0]}: it has no columns")
         unknown = find_unknown(connection, columns, marks[0])
-        words = dict.fromkeys(chain.from_iterable(unknown.values()))
+        words = dict.fromkeys(chain.from_iterable(u.words for u in unknown.values()))
         columns = tuple(
-            profile(connection, "cells", c.name, f"c{i}", marks[0], words) if words else c
+            without_words(
+                profile(connection, "cells", c.name, f"c{i}", marks[0], words) if words else c
+            )
             for i, c in enumerate(columns)
         )
         personal = find_personal(connection, columns)

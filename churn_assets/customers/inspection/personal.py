@@ -13,14 +13,16 @@ from types import MappingProxyType
 
 import duckdb
 
+from churn_assets.customers.headings import says
 from churn_assets.customers.quality.columns import is_missing, slashed, text, trimmed
-from churn_assets.customers.quality.profile import ColumnProfile
+from churn_assets.customers.quality.profile import MOST_LEVELS, ColumnProfile
 from churn_assets.customers.quality.workspace import one
 
 _LOOKED_AT = 5_000  # cells of a column of many different ones, none of which is shown anyway
 _MOST = 0.5  # of the cells have the form: a column of nothing else, but for blanks and remarks
 _LONG = 0.9  # of a column's numbers are as long as phone numbers
-_LONGEST_NUMBER = 1e8  # nine digits: shorter ones are no phone numbers, or amounts as well
+_LONGEST_NUMBER = 1e8  # nine digits: shorter ones are no phone numbers, or amounts as well...
+_CALLED_PHONE = 1e6  # ...but where the heading says so
 _NEARLY_ALL = 2 / 3  # of the cells are different
 _FEW_EACH, _MANY = 5, 12  # rows of a word, on average, where there are many words
 
@@ -29,7 +31,7 @@ _ABROAD = r"^\(?\+[0-9][0-9()/. -]{5,}$"
 _TRUNK = r"^\(?0[0-9(][0-9()/. -]{5,}$"
 _GROUPS = r"^(\([0-9]{2,4}\) ?|[0-9]{2,4}[ ./-])[0-9]{2,4}([ .-][0-9]{2,4}){1,3}$"
 _DAY = r"^[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}"
-_LONG_NUMBER = r"^\+?[0-9]{9,15}$"
+_LONG_NUMBER, _SHORT_NUMBER = r"^\+?[0-9]{9,15}$", r"^\+?[0-9]{7,15}$"
 _STREETS = (  # with a number: "Spring 2024" and "Plan 5" are none
     r"(stra(ss|ß)e|str[.]?|gasse|weg|allee|platz|chaussee|straat|laan|plein|gracht) ?[0-9]+",
     r"(^|[ ,])(rue|avenue|av[.]?|boulevard|bd|chemin|impasse|all(e|é)e|quai|calle|c/|avenida"
@@ -74,6 +76,17 @@ def find_personal(
     return found
 
 
+def is_email() -> str:
+    """SQL: whether a cell `t` holds an e-mail address."""
+    return _has(_EMAIL)
+
+
+def is_personal() -> str:
+    """SQL: whether a cell `t` has the form of an e-mail address, phone number or postal address."""
+    forms = (is_email(), *_phone_forms().values(), *_addresses().values())
+    return " OR ".join(f"({form})" for form in forms)
+
+
 def _by_form(
     connection: duckdb.DuckDBPyConnection, column: ColumnProfile, cell: str
 ) -> Personal | None:
@@ -81,22 +94,29 @@ def _by_form(
     if column.guess in ("empty", "flag", "date") or (numeric and not _may_be_phones(column)):
         return None
     most = f"LIMIT {_LOOKED_AT}" if column.guess in ("text", "number") else ""
-    forms = _phone_forms() if numeric else {EMAILS: _has(_EMAIL), **_phone_forms(), **_addresses()}
+    forms = _phone_forms() if numeric else {EMAILS: is_email(), **_phone_forms(), **_addresses()}
     counts = ", ".join(f"coalesce(sum(n) FILTER ({form}), 0)" for form in forms.values())
-    long = f"coalesce(sum(n) FILTER ({_has(_LONG_NUMBER)}), 0)"
-    rows, long_ones, *fitting = one(
+    homes = f"count(*) FILTER ({forms.get(ADDRESSES, 'false')})"
+    called = numeric and says(column.name, "call")
+    long = f"coalesce(sum(n) FILTER ({_has(_SHORT_NUMBER if called else _LONG_NUMBER)}), 0)"
+    rows, long_ones, different, *fitting = one(
         connection,
-        f"""SELECT coalesce(sum(n), 0), {long}, {counts} FROM
+        f"""SELECT coalesce(sum(n), 0), {long}, {homes}, {counts} FROM
             (SELECT t, count(*) AS n FROM (SELECT {trimmed(cell)} AS t FROM cells
              WHERE NOT {is_missing(cell, ())} {most}) GROUP BY t)""",
     )
     if not rows:
         return None
     rarely_twice = column.distinct >= column.known / 2
-    if rarely_twice and long_ones >= _LONG * rows:
+    if (rarely_twice or called) and long_ones >= _LONG * rows:
         return Personal(PHONES, mostly=True)
-    what, count = max(zip(forms, fitting, strict=True), key=lambda each: each[1])
-    return Personal(what, mostly=count >= _MOST * rows) if count else None
+    found = dict(zip(forms, fitting, strict=True))
+    many = different > MOST_LEVELS  # as in snapshots, where each stands in several rows
+    if not many and found.get(ADDRESSES, 0) >= _FEW_EACH * different:
+        found.pop(ADDRESSES, None)  # of products: "Stellplatz 1", "100 GB Drive"
+    what, count = max(found.items(), key=lambda each: each[1])
+    mostly = count >= _MOST * rows and (what != ADDRESSES or different > _MANY)
+    return Personal(what, mostly=mostly) if count else None
 
 
 def _by_number(column: ColumnProfile) -> Personal | None:
@@ -109,7 +129,8 @@ def _by_number(column: ColumnProfile) -> Personal | None:
 
 
 def _may_be_phones(column: ColumnProfile) -> bool:
-    return column.whole and column.high is not None and column.high >= _LONGEST_NUMBER
+    fewest = _CALLED_PHONE if says(column.name, "call") else _LONGEST_NUMBER
+    return column.whole and column.high is not None and column.high >= fewest
 
 
 def _has(pattern: str) -> str:

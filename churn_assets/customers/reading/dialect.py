@@ -34,7 +34,11 @@ _ONE_ENCODING = (
     "Two exports were joined? Make both anew in one encoding, or turn the other one into UTF-8 "
     "before you join them"
 )
-_OR_SAY = "if all of it is Windows-1252, say format.encoding: cp1252 in the contract"
+_OR_SAY = (
+    "or, if all of it is in another encoding, name it (cp1252, cp1250, cp1251 …) as "
+    "format.encoding in the contract"
+)
+_CUT_OFF = "it is cut off within its last letter", "Export it or copy it anew"
 
 
 @dataclass(frozen=True)
@@ -95,13 +99,14 @@ def _encoding(path: Path, start: bytes) -> tuple[str, bool]:
         high.update(block.translate(None, bytes(range(0x80))))
     if utf_8 and not decoder.getstate()[0]:  # no half of a letter at the end
         return "utf-8", False
-    _refuse_two_encodings(path)
+    _refuse_two_encodings(path, cut_off=utf_8)
     return ("cp1252" if high & _C1 and not high & _NOT_1252 else "latin-1"), True
 
 
-def _refuse_two_encodings(path: Path) -> None:
+def _refuse_two_encodings(path: Path, *, cut_off: bool) -> None:
     """Raises CorruptFileError where lines in UTF-8 stand beside others, as where two exports were
-    joined: whatever the guess, some names would be read as other ones, and nobody be told."""
+    joined: whatever the guess, some names would be read as other ones, and nobody be told.
+    `cut_off`: all but the end is UTF-8."""
     utf_8, other, first_utf_8, first_other = 0, 0, 0, 0
     for number, line in enumerate(_lines(path), start=1):
         if line.isascii():
@@ -112,6 +117,8 @@ def _refuse_two_encodings(path: Path) -> None:
             other, first_other = other + 1, first_other or number
     if not (utf_8 and other):
         return
+    if cut_off:
+        raise CorruptFileError(path, *_CUT_OFF)
     said = f"line {first_other} is not UTF-8, but line {first_utf_8} is"
     if first_utf_8 == first_other:
         said = f"line {first_other} is partly UTF-8, partly not"
@@ -143,6 +150,8 @@ def _decodes(path: Path, encoding: str) -> None:
             line += (before + block)[: error.start].count(b"\n")
             raise CorruptFileError(path, f"line {line} is not {encoding}", _ONE_ENCODING) from error
         line += block.count(b"\n")
+    if decoder.getstate()[0]:
+        raise CorruptFileError(path, *_CUT_OFF)
 
 
 def _delimiter(text: str) -> str:
