@@ -28,7 +28,7 @@ from churn_assets.campaign.people import Person, known_people
 from churn_assets.campaign.planning.fingerprint import fingerprint
 from churn_assets.campaign.planning.plan import Group, Plan, Planner, Sources
 from churn_assets.campaign.planning.promises import CONTACTS
-from churn_assets.campaign.planning.warnings import why_not_approved
+from churn_assets.campaign.planning.warnings import NO_CONTACT, NOBODY_GAINS
 from churn_assets.campaign.sending import DayList, Delivery, HandOver
 from churn_assets.campaign.spending import followed_price
 from churn_assets.campaign.stored_plans import (
@@ -229,11 +229,12 @@ class Campaigns:
 
         Raises:
             CampaignError: it is no draft, or of another control group than the one in force, has no
-                contact, or doesn't keep what another plan has promised.
+                contact since the release finds nobody worth one, or doesn't keep what another plan
+                has promised.
         """
         plan, _ = self.show(plan_id)
-        if not plan.contacts.num_rows:
-            raise CampaignError(why_not_approved(plan.plan_id, plan.report.get("warnings", ())))
+        if not plan.contacts.num_rows and NOBODY_GAINS in plan.report.get("warnings", ()):
+            raise CampaignError(f"{NO_CONTACT.format(plan.plan_id)}. {NOBODY_GAINS}")
         percent = self._offers(plan, date.min)
         predictions, experiment = self.predictions(), self._running()
         messages = self._drawn(plan, predictions)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from churn_assets.release.switches.budget_price import BudgetPrice
 
@@ -44,8 +44,3 @@ def warnings_of(
     if over := round(price.overspent, 2) if price is not None else 0.0:
         said.append(OVERSPENT.format(over))
     return [*said, NOBODY_GAINS] if nobody_gains else said
-
-
-def why_not_approved(plan_id: str, warnings: Sequence[str]) -> str:
-    """Of a plan without any contact, with what was to be looked at."""
-    return ". ".join([NO_CONTACT.format(plan_id), *warnings])
