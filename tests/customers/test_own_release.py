@@ -330,7 +330,7 @@ def test_predict_takes_the_company_s_own_file(home: Path, tmp_path: Path) -> Non
     answers = json.loads(done.stdout)
     assert [a["customer_id"] for a in answers] == [r["Account"] for r in rows if r != rows[2]]
     assert all(a["message"] and "{" not in a["message"] for a in answers)
-    assert "row 3: plan: " in done.stderr
+    assert "row 3: Plan: " in done.stderr
     assert "Gold" in (tmp_path / "mine.refused.csv").read_text()
 
 
