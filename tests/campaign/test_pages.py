@@ -46,6 +46,7 @@ def contacts() -> pa.Table:
         "accept_prob": rng.random(MANY).tolist(),
         "promised": [False] * MANY,
         "propensity": [1.0] * MANY,
+        "cost_of_percent": [1.0] * MANY,
     }
     table = pa.Table.from_pydict(rows, schema=CONTACTS)
     return pa.concat_tables([table.slice(i, 6_000) for i in range(0, MANY, 6_000)])
