@@ -228,8 +228,8 @@ class Campaigns:
         """Make a draft's contacts promises; returns the plan's id.
 
         Raises:
-            CampaignError: it is no draft, or of another control group than the one in force, empty since
-                the release finds nobody worth a contact, or breaks another plan's promise.
+            CampaignError: it is no draft, of another control group than the one in force, empty
+                since the release finds nobody worth a contact, or breaks another plan's promise.
         """
         plan, _ = self.show(plan_id)
         if not plan.contacts.num_rows and NOBODY_GAINS in plan.report.get("warnings", ()):
