@@ -9,6 +9,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from churn_assets.customers.strangers import first_of
+
 COLUMNS = {
     "\nday": "day",
     "\nplanned": "planned",
@@ -24,7 +26,6 @@ COLUMNS = {
 }
 """A column's head -> the day's figure in it."""
 WIDEST = 120  # of a narrower screen the lines are longer, and whole
-SHOWN = 3  # ids that the predictions don't have
 MISSED = {
     "none": "no list of them went out",
     "exported": "their list was exported and not handed over",
@@ -54,7 +55,7 @@ def show_status(report: Mapping[str, Any]) -> None:
     if others := report["other_discounts"]:
         typer.echo(f"Discounts accepted besides, of no contact of a plan: {others:,.2f}")
     if strangers := report["discounts_of_strangers"]:
-        first = ", ".join(map(repr, report["strangers"][:SHOWN]))
+        first = first_of(report["strangers"])
         typer.echo(
             f"{strangers:,.2f} of them under ids that the latest predictions don't have, as "
             f"{first}, at the mean of the bills: of who has left since, or of nobody. They count "

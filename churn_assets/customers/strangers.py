@@ -45,11 +45,15 @@ def named(strangers: Sequence[str], among: int, said: str = ASKED, of: str = "")
         said: what that means, or is to be asked.
         of: what the ids are in.
     """
-    first = ", ".join(map(repr, strangers[:SHOWN]))
     return (
         f"{len(strangers):,} of {among:,} ids{of} are of no customer in the latest predictions or "
-        f"the history, as {first}: {said}"
+        f"the history, as {first_of(strangers)}: {said}"
     )
+
+
+def first_of(strangers: Sequence[str]) -> str:
+    """The first few of the ids, as they are written."""
+    return ", ".join(map(repr, strangers[:SHOWN]))
 
 
 def not_looked_up(error: ArtifactError, of: str = "") -> str:

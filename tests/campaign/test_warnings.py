@@ -78,16 +78,23 @@ def test_a_history_that_is_lost_stops_no_plan(
     assert "customer_history" in said
 
 
-def test_the_nightly_plan_says_it(desk: Desk, listed: Path) -> None:
-    """In the asset's metadata, and not where there is nothing to look at."""
+def test_the_nightly_plan_says_it(
+    desk: Desk, listed: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """In the asset's metadata and log, and not where there is nothing to look at. Ids aren't in
+    them: no erasure reaches what Dagster keeps."""
+    context = dg.build_asset_context()
 
     def planned() -> dict[str, Any]:
-        context = dg.build_asset_context()
         made = campaign_plan(context, lambda: desk(rules={"suppression_list": listed}))
         assert isinstance(made, dg.MaterializeResult)
         return dict(made.metadata or {})
 
-    assert planned()["warnings"] == UNKNOWN.format("T3")
+    told = planned()
+    assert told["warnings"] == 1
+    logged = "".join(capfd.readouterr())
+    assert f"1 to look at first: churn campaign show {told['plan_id']}" in logged
+    assert "T3" not in str(told) + logged
     listed.write_text("customer_id\nT00002\n", encoding="utf-8")
     assert "warnings" not in planned()
 
