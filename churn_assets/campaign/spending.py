@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -39,6 +40,7 @@ PRICES = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 9.0, 12.0)
 """Of money, at which spend is worked out with the built-in offers (`prices_of` has others')."""
 CUSTOMERS = 96  # on whom spend is worked out; they stand for equal shares of all value
 ROUNDS, AGREED = 100, 1e-9  # of the aim's following the money
+WEEK, RHYTHM = 7, timedelta(days=28)  # `quiet_days` has them
 EDGE = 1e-6  # probabilities strictly between 0 and 1, as the environment has them
 
 
@@ -68,6 +70,7 @@ class DayMoney:
         expected: what plans expected these to cost.
         unanswered, fees: of those of them that nobody has answered, what was expected of them, and
             what they have cost.
+        ours: whether some of it surely comes from decisions of this product (`Event.is_ours`).
     """
 
     cost: float = 0.0
@@ -75,6 +78,7 @@ class DayMoney:
     expected: float = 0.0
     unanswered: float = 0.0
     fees: float = 0.0
+    ours: bool = False
 
     def at(self, aim: float) -> float:
         """What it has cost and is still to cost."""
@@ -137,11 +141,14 @@ def money_by_day(
     for customer, history in with_answers_of_strangers(histories, values).items():
         a_percent = values.get(customer, mean) * months / MONTHS_OF_VALUE / 100
         money, others = money_of(history, a_percent, fees, now)
-        for when, discount in others:
-            found[when.astimezone(zone).date()].cost += discount
+        for each, discount in others:
+            day = found[each.when.astimezone(zone).date()]
+            day.cost += discount
+            day.ours |= each.ours
         for contact, (fee, discount) in zip(history.contacts, money, strict=True):
             day = found[contact.when.astimezone(zone).date()]
             day.cost += fee + discount
+            day.ours |= contact.ours
             if contact.expected_cost is not None and contact.when > now - PERIOD:
                 day.planned += fee + discount
                 day.expected += contact.expected_cost
@@ -153,9 +160,9 @@ def money_by_day(
 
 def money_of(
     history: History, a_percent: float, fees: Mapping[str, float], now: datetime
-) -> tuple[list[tuple[float, float]], list[tuple[datetime, float]]]:
-    """Fee and discount of each of a customer's contacts so far, in their order; and when which
-    discount was accepted that answers no contact which a plan handed over lately. In currency.
+) -> tuple[list[tuple[float, float]], list[tuple[Acceptance, float]]]:
+    """Fee and discount of each of a customer's contacts so far, in their order; and acceptances
+    that answer no contact which a plan handed over lately, with their discounts. In currency.
 
     Args:
         a_percent: what a discount of one percent comes to for this customer, where it is of no
@@ -170,7 +177,7 @@ def money_of(
             told = None if each.contact is None else history.contacts[each.contact].cost_of_percent
             discount = each.percentage * (a_percent if told is None else told)
             if i is None:
-                others.append((each.when, discount))
+                others.append((each, discount))
             else:
                 discounts[i] += discount
     due = [
@@ -192,30 +199,64 @@ def followed(
     days: Mapping[date, DayMoney], budget: float, today: date
 ) -> tuple[float, dict[date, float]]:
     """The aim, and each day's money at it: the aim follows the money, and what is still to come of
-    the money the aim, until they agree."""
+    the money the aim, until they agree.
+
+    Money of before the first contact or answer that surely is of this product is another tool's: it
+    says nothing of the price."""
     aim, money = 1.0, dict[date, float]()
+    quiet = quiet_days(days, today)
+    begun = min((day for day, each in days.items() if each.ours), default=today)
     for _ in range(ROUNDS):
         money = {day: each.at(aim) for day, each in days.items()}
-        before, aim = aim, aim_of(periods_of(money, budget, today))
+        ours = {day: cost for day, cost in money.items() if day >= begun}
+        before, aim = aim, aim_of(periods_of(ours, budget, today, quiet))
         if abs(aim - before) < AGREED:
             break
     return aim, money
 
 
-def periods_of(money: Mapping[date, float], budget: float, today: date) -> list[Period]:
+def quiet_days(busy: Collection[date], today: date) -> set[date]:
+    """The days before today on which nobody could accept anything, as far as the ledger knows:
+    those since the last contacts or money, however few, and those of gaps between them. But a gap
+    of less than a week that is over is the campaign's rhythm (a weekend, a weekly list), where the
+    `RHYTHM` before it has one as long: its share was spent on the days around it.
+
+    Args:
+        busy: days with contacts or money; later ones than today are of contacts to come.
+    """
+    quiet: set[date] = set()
+    gaps: list[tuple[date, int]] = []  # of less than a week: end, and days to it
+    for last, following in pairwise((*sorted(busy), date.max)):
+        days = (following - last).days
+        gaps = [(end, length) for end, length in gaps if last - end <= RHYTHM]
+        if not any(days <= length for _, length in gaps):
+            ahead = range(1, (min(following, today) - last).days)
+            quiet.update(last + timedelta(days=i) for i in ahead)
+        if 1 < days <= WEEK:
+            gaps.append((following, days))
+    return quiet
+
+
+def periods_of(
+    money: Mapping[date, float], budget: float, today: date, quiet: Collection[date] = ()
+) -> list[Period]:
     """The months up to today, from the first day that cost anything; a month that isn't looked at
-    whole has its share of the budget."""
+    whole has its share of the budget.
+
+    Args:
+        quiet: as `quiet_days`.
+    """
     spent_on = [day for day, cost in money.items() if cost > 0 and day <= today]
     periods: list[Period] = []
     day = min(spent_on, default=today)
     while day < today:
         length = calendar.monthrange(day.year, day.month)[1]
         days = length - day.day + 1
-        over = min(days, (today - day).days)
+        over = [day + timedelta(days=i) for i in range(min(days, (today - day).days))]
         whole = budget * days / length
-        each = [money.get(day + timedelta(days=i), 0.0) / whole for i in range(over)]
-        periods.append(Period(days, each))
-        day += timedelta(days=over)
+        each = [money.get(one, 0.0) / whole for one in over]
+        periods.append(Period(days, each, {i for i, one in enumerate(over) if one in quiet}))
+        day += timedelta(days=len(over))
     return periods
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from churn_assets.campaign.contacts.event import Event
 from churn_assets.campaign.contacts.history import History
 from churn_assets.campaign.contacts.taken import taken
-from churn_assets.campaign.contacts.tellings import Contact
+from churn_assets.campaign.contacts.tellings import Acceptance, Contact
 from churn_assets.campaign.eligibility import NOBODY
 from churn_assets.campaign.errors import CampaignError
 from churn_assets.campaign.people import Person
@@ -107,9 +107,9 @@ class _Besides:
     strangers: list[str] = field(default_factory=list)
     this_month: float = 0.0
 
-    def add(self, customer: str, paid: Iterable[tuple[datetime, float]], *, known: bool) -> None:
+    def add(self, customer: str, paid: Iterable[tuple[Acceptance, float]], *, known: bool) -> None:
         """A customer's, who may be none of those that the predictions have."""
-        days = [(when.astimezone(self.now.tzinfo).date(), money) for when, money in paid]
+        days = [(each.when.astimezone(self.now.tzinfo).date(), money) for each, money in paid]
         lately = [money for day, money in days if day >= self.first]
         self.all += sum(lately)
         if not known:

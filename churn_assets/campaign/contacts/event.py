@@ -12,6 +12,7 @@ SAME_CONTACT = timedelta(hours=24)
 """A report of a contact so near to one that the campaign handed over is that one's, where it names
 no decision; and so much earlier than its contact an answer may be that has a day and no hour."""
 PLANNED = "plan:"  # begins the keys of contacts that a campaign handed over
+IMPORTED = "import:"  # begins the keys of events from a file of the company's own system
 
 ANSWERS = {"accepted": "success", "refused": "failure"}
 KNOWN_CHANNELS = ("cellular", "telephone")  # those that the acceptance model was trained with
@@ -64,6 +65,12 @@ class Event(BaseModel):
     def is_plans(self) -> bool:
         """Whether a plan's hand-over tells of it."""
         return self.event_key.startswith(PLANNED)
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it surely comes from decisions of this product: what is imported and names none
+        may be another tool's."""
+        return self.decision is not None or not self.event_key.startswith(IMPORTED)
 
     @property
     def may_be_a_day(self) -> bool:

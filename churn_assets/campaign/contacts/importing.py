@@ -17,14 +17,13 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from churn_assets.campaign.contacts.event import Event, Kind
+from churn_assets.campaign.contacts.event import IMPORTED, Event, Kind
 from churn_assets.campaign.contacts.ledger import Ledger
 from churn_assets.customers.reading.imports import Imported, Refused, clash, in_parts
 from churn_assets.customers.reading.rows import BrokenRow
 from churn_assets.serving.events import EARLIEST
 from churn_assets.serving.schemas import CustomerId, EventId, Printable
 
-PREFIX = "import:"  # begins the keys of imported events
 PART = 5_000  # rows written together
 NOON = time(12)  # stands for a day whose hour nobody wrote down
 AHEAD = timedelta(days=1)  # clocks differ
@@ -88,7 +87,7 @@ def import_rows(
             elif _as_before(event, same) == same:
                 known += 1
             else:
-                refused.append((number, clash(event.event_key.removeprefix(PREFIX))))
+                refused.append((number, clash(event.event_key.removeprefix(IMPORTED))))
         erased += len(before)
         ledger.keep_objections(before)
         stored += ledger.record(new.values())
@@ -108,7 +107,7 @@ def _event(row: ContactRow, zone: ZoneInfo, now: datetime) -> Event:
     facts = [row.customer_id, row.kind, when.isoformat(), row.channel]
     told = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
     return Event(
-        event_key=f"{PREFIX}{row.event_id or told}",
+        event_key=f"{IMPORTED}{row.event_id or told}",
         customer_id=row.customer_id,
         kind=row.kind,
         occurred_at=when,

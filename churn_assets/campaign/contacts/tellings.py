@@ -21,6 +21,7 @@ class Contact:
         expected_cost, cost_of_percent: as in `Event`.
         confirmed: whether both a hand-over and a report told of it.
         decision_id: of the decision to make it, as far as that is known.
+        ours: as `Event.is_ours`, of any that told of it.
     """
 
     when: datetime
@@ -32,6 +33,7 @@ class Contact:
     confirmed: bool = False
     decision_id: str | None = None
     cost_of_percent: float | None = None
+    ours: bool = True
 
     @classmethod
     def of(cls, event: Event) -> Self:
@@ -44,6 +46,7 @@ class Contact:
             expected_cost=event.expected_cost,
             decision_id=event.decision,
             cost_of_percent=event.cost_of_percent,
+            ours=event.is_ours,
         )
 
     def is_told_of_by(self, other: Contact) -> bool:
@@ -80,6 +83,7 @@ class Contact:
             confirmed=True,
             decision_id=plan.decision_id,
             cost_of_percent=plan.cost_of_percent,
+            ours=True,
         )
 
     def day(self, zone: str) -> date:
@@ -95,6 +99,7 @@ class Acceptance(NamedTuple):
         contact: the place of the contact that it answers; None: it answers none.
         decision_id: that was named and is of none of the customer's contacts.
         reported: the percentage that the report told, where it answers none.
+        ours: as `Event.is_ours`.
     """
 
     when: datetime
@@ -102,6 +107,7 @@ class Acceptance(NamedTuple):
     contact: int | None
     decision_id: str | None = None
     reported: int | None = None
+    ours: bool = True
 
 
 class Told(NamedTuple):
@@ -197,14 +203,22 @@ class Tellings:
         places = range(len(self.contacts))
         made = [i for i in places if not self._is_not_sent(i)]
         found = [
-            Acceptance(e.occurred_at, e.offer_percentage or 0, None, e.decision, e.offer_percentage)
+            Acceptance(
+                e.occurred_at,
+                e.offer_percentage or 0,
+                None,
+                e.decision,
+                e.offer_percentage,
+                e.is_ours,
+            )
             for e in self.alone
         ]
         for place, event in self.accepted.items():
             percentage = event.offer_percentage
             if percentage is None:
                 percentage = self.contacts[place].offer_percentage
-            found.append(Acceptance(event.occurred_at, percentage or 0, made.index(place)))
+            answered = Acceptance(event.occurred_at, percentage or 0, made.index(place))
+            found.append(answered._replace(ours=event.is_ours))
         return Told(
             tuple(self.contacts[i] for i in made),
             tuple(self.contacts[i] for i in places if i not in made),

@@ -12,9 +12,15 @@ Within a period the step grows in with it: at share t of the period the aim is a
 with the ratio of the days that are over, so that one dear day in the beginning moves little and the
 period's end is the step above. What was spent is held against what was aimed at on those days, so
 that a correction on the way isn't taken for the customers' own doing.
+
+The aim is an integral of surprises, and winds up on days on which nobody could accept anything,
+whatever the price: after a paused month the next one would cost twice its budget. So such a day
+counts only as far as it brings spend that was ahead back to what was aimed at; beyond that the aim
+is held (anti-windup by conditional integration: Åström and Hägglund, "PID Controllers: Theory,
+Design, and Tuning", 2nd ed., 1995, section 3.5). A long pause makes it forget, bit by bit.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +30,9 @@ EXPONENT = 0.9
 all of it, chance included."""
 LOWEST_AIM, HIGHEST_AIM = 0.25, 4.0
 """A budget that can't be spent, or not be kept, must not take the aim out of sight."""
+LONG_PAUSE, HALF_LIFE = 30, 60
+"""Days in a row on which nobody could accept anything: for how many the aim is held, and in how
+many more it goes half of the way (of its logarithm) back to 1."""
 
 
 def next_aim(aim: float, ratio: float) -> float:
@@ -40,10 +49,60 @@ def next_aim(aim: float, ratio: float) -> float:
 
 @dataclass(frozen=True)
 class Period:
-    """A period's days, and what each day that is over has spent, as shares of its budget."""
+    """A period's days, and what each day that is over has spent, as shares of its budget.
+
+    Attributes:
+        quiet: days, counted from 0, on which nobody could accept anything.
+    """
 
     days: int
     spent: Sequence[float]
+    quiet: Collection[int] = ()
+
+
+@dataclass
+class _Course:
+    """The aim, and what counts of the running period.
+
+    Attributes:
+        begun: the period's first aim.
+        days: of it that count.
+        aimed, spent: on them, as shares of the period's budget.
+        waited: quiet days in a row up to now, over the ends of periods.
+    """
+
+    aim: float = 1.0
+    begun: float = 1.0
+    days: int = 0
+    aimed: float = 0.0
+    spent: float = 0.0
+    waited: int = 0
+
+    def begin(self) -> None:
+        """A period, at the aim as it is."""
+        self.begun, self.days, self.aimed, self.spent = self.aim, 0, 0.0, 0.0
+
+    def follow(self, money: float, period: int) -> None:
+        """A day of a period of so many."""
+        self.waited = 0
+        self.spent += money
+        self._count(self.aim / period, period)
+
+    def wait(self, period: int) -> None:
+        """A quiet day: spend that is ahead is waited for, spend that is behind is not."""
+        self.waited += 1
+        if (ahead := self.begun * self.spent - self.aimed) > 0:
+            self._count(min(self.aim / period, ahead), period)
+        elif self.waited > LONG_PAUSE:
+            self.aim **= 0.5 ** (1 / HALF_LIFE)
+            self.begin()
+
+    def _count(self, aimed: float, period: int) -> None:
+        self.days += 1
+        self.aimed += aimed
+        ratio = self.begun * self.spent / self.aimed
+        ratio = min(max(ratio, LOWEST_AIM), HIGHEST_AIM)  # days without answers yet
+        self.aim = next_aim(self.begun, ratio ** (self.days / period))
 
 
 def aim_of(periods: Iterable[Period]) -> float:
@@ -52,18 +111,17 @@ def aim_of(periods: Iterable[Period]) -> float:
     Raises:
         ValueError: spend below 0, or not finite.
     """
-    aim = 1.0
+    course = _Course()
     for period in periods:
-        begun, aimed, spent = aim, 0.0, 0.0
-        for day, money in enumerate(period.spent, start=1):
-            aimed += aim / period.days
-            spent += money
-            ratio = begun * spent / aimed
-            if not 0 <= ratio < np.inf:
+        course.begin()
+        for day, money in enumerate(period.spent):
+            if not 0 <= money < np.inf:
                 raise ValueError(f"spent: {money} is not a finite number >= 0")
-            ratio = min(max(ratio, LOWEST_AIM), HIGHEST_AIM)  # days without answers yet
-            aim = next_aim(begun, ratio ** (day / period.days))
-    return aim
+            if day in period.quiet and money == 0:
+                course.wait(period.days)
+            else:
+                course.follow(money, period.days)
+    return course.aim
 
 
 def price_at(spend: float, prices: Sequence[float], spends: Sequence[float]) -> float:
