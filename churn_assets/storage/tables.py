@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 Order = Literal["ascending", "descending"]
 ROW_GROUP = 1 << 16  # rows
@@ -94,9 +95,24 @@ def first_of_each(table: pa.Table, column: str) -> pa.Table:
 
     `Table.group_by` would do, but imports pandas.
     """
-    order = pc.sort_indices(table[column])  # stable: rows of one value stay in their order
-    values = table[column].take(order).combine_chunks()
+    order, new = _by_value(table[column])
+    return table.take(order.filter(pa.array(new)))
+
+
+def is_first(column: pa.ChunkedArray) -> NDArray[np.bool_]:
+    """Of each row, whether no row before it has its value. Takes a copy of the column, and some
+    bytes a row, for as long as it runs."""
+    order, new = _by_value(column)
+    found = np.empty(len(column), np.bool_)
+    found[order.to_numpy()] = new
+    return found
+
+
+def _by_value(column: pa.ChunkedArray) -> tuple[pa.Array, NDArray[np.bool_]]:
+    """The rows in the order of their values, and of each in this order whether its value is new."""
+    order = pc.sort_indices(column)  # stable: rows of one value stay in their order
+    values = column.take(order).combine_chunks()
     new = np.ones(len(values), np.bool_)
     if len(values) > 1:
         new[1:] = pc.not_equal(values[1:], values[:-1]).to_numpy(zero_copy_only=False)
-    return table.take(order.filter(pa.array(new)))
+    return order, new

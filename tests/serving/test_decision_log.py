@@ -104,6 +104,29 @@ def test_whom_a_rule_excludes_has_no_record(engine: RetentionEngine) -> None:
     assert [row["group"] for row in kept] == [a["metadata"]["group"] for a in answers[20:]]
 
 
+def test_a_decision_of_two_days_counts_once(store: ArtifactStore) -> None:
+    """A plan whose approval was logged at 23:59 (UTC), and whose process was killed before the
+    ledger had it, is approved again after midnight: all its customers were there twice, in the lift
+    report as in what is learnt. Merging changes nothing of it."""
+    late, early = MONDAY + timedelta(hours=11, minutes=59), MONDAY + timedelta(hours=12, minutes=2)
+    parts.append(store, [record(f"P:C{i}", f"C{i}", late) for i in range(3)])
+    parts.append(store, [record(f"P:C{i}", f"C{i}", early) for i in (*range(3), 9)])
+    parts.append(store, [record("P:C9", "C9", early + timedelta(days=1)), record("other")])
+
+    def found() -> list[tuple[str, datetime]]:
+        log = parts.read(store)
+        return list(zip(log["decision_id"].to_pylist(), log["time"].to_pylist(), strict=True))
+
+    once = [("other", MONDAY), *((f"P:C{i}", late) for i in range(3)), ("P:C9", early)]
+    assert found() == once
+    for day in parts.days(store):
+        parts.compact(store, day)
+    assert found() == once
+    assert parts.read(store, since=early.date())["decision_id"].to_pylist()[-1] == "P:C9"
+    assert parts.erase(store, "C9", early + timedelta(days=2)) == 1
+    assert found() == once[:-1]
+
+
 def test_days_are_read_merged_pruned_and_erased(store: ArtifactStore) -> None:
     """The same on a folder and in a bucket."""
     tuesday = MONDAY + timedelta(days=1)

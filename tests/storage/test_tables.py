@@ -17,6 +17,7 @@ from churn_assets.storage import tables
 from churn_assets.storage.tables import (
     batches_of,
     first_of_each,
+    is_first,
     ordered,
     parquet_writer,
     read_parquet,
@@ -100,7 +101,9 @@ def test_the_first_row_of_each_value_is_kept(values: list[str], cut: int) -> Non
     column = pa.chunked_array([values[:cut], values[cut:]], type=pa.string())
     table = pa.table({"id": column, "row": range(len(values))})
     found = first_of_each(table, "id")
-    assert found["row"].to_pylist() == [values.index(value) for value in sorted(set(values))]
+    firsts = [values.index(value) for value in sorted(set(values))]
+    assert found["row"].to_pylist() == firsts
+    assert is_first(table["id"]).nonzero()[0].tolist() == sorted(firsts)
 
 
 @pytest.mark.parametrize("sizes", [[25], [10, 10, 5], [1] * 25, [3, 22], [24, 0, 1]])

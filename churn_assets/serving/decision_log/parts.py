@@ -4,8 +4,9 @@
 
 Works on a local folder and on a bucket alike. Merging writes the whole before it removes the parts,
 so who reads at any moment, or after a crash between the two, finds every record at least once;
-reading drops what it finds twice. Erasing leaves a digest of the id and the time, by which later
-readings and mergings drop whatever a part that was being written meanwhile may still hold.
+reading drops what it finds twice, on whatever days. Erasing leaves a digest of the id and the time,
+by which later readings and mergings drop whatever a part that was being written meanwhile may still
+hold.
 
 The values of a part can't be made again, so its pages have checksums: changed bytes there are
 refused. Parquet has none of the pages' headers and of the footer (names, types and places of
@@ -39,7 +40,7 @@ from churn_assets.storage.protocol import (
     DamagedArtifactError,
     PointerMovedError,
 )
-from churn_assets.storage.tables import first_of_each, ordered, read_parquet
+from churn_assets.storage.tables import first_of_each, is_first, ordered, read_parquet
 
 FOLDER = "decisions"
 ERASED = "erasures/decisions.json"
@@ -87,16 +88,23 @@ def days(store: ArtifactStore) -> list[date]:
 
 
 def read(store: ArtifactStore, since: date | None = None) -> pa.Table:
-    """Every record (columns as `SCHEMA`), in order of time, each once.
+    """Every record (columns as `SCHEMA`), in order of time, each once: of a decision that was
+    logged on two days (its process was killed before it could remember that, say) the first.
+
+    To find those, it holds about 100 bytes a decision beside the records for a while (the ids once
+    more, and their order), whose number it grows with; then a copy of one day's records at a time.
 
     Args:
-        since: leave out earlier days (UTC).
+        since: leave out earlier days (UTC). Who asks for decisions that can't have been made before
+            this day reads the same as everybody else.
 
     Raises:
         ArtifactError: a part can't be read, or what was erased.
     """
     wanted = [day for day in days(store) if since is None or day >= since]
     tables = [_cleaned(store, _parts_of(store, day)[0]) for day in wanted]
+    if len(tables) > 1:
+        tables = _once(tables)
     return pa.concat_tables([SCHEMA.empty_table(), *tables])
 
 
@@ -234,6 +242,22 @@ def _cleaned(store: ArtifactStore, tables: Sequence[pa.Table | None]) -> pa.Tabl
             late = pc.greater(whole["time"], pa.scalar(erased, TYPES["time"]))
             whole = whole.filter(pc.or_(pc.invert(theirs), late))
     return whole
+
+
+def _once(tables: list[pa.Table]) -> list[pa.Table]:
+    """The tables without the records of decisions that an earlier one has. Frees them as it goes:
+    the list is emptied."""
+    ids = pa.concat_tables([table.select(["decision_id"]) for table in tables])
+    together = ids["decision_id"].cast(pa.large_string())  # a `string` ends at 2 GiB of them
+    first, found, start = is_first(together), list[pa.Table](), 0
+    del ids, together
+    tables.reverse()
+    while tables:
+        table = tables.pop()
+        mine = first[start : start + len(table)]
+        start += len(table)
+        found.append(table if mine.all() else table.filter(pa.array(mine)))
+    return found
 
 
 def _table(records: Sequence[Record]) -> pa.Table:
