@@ -234,7 +234,9 @@ def propensities_hold(outcomes: pd.DataFrame) -> Finding:
         rate = float(part["control_share"].iloc[0])
         if len(part) * rate >= 5:  # below, a normal approximation says nothing
             count = float((part["group"] == "control").sum())
-            draws[f"control group from {period}"] = _z(count, len(part) * rate, rate)
+            # The share is part of the name: another draw of the same period is another test.
+            named = f"control group of {100 * rate:.12g} % from {period}"
+            draws[named] = _z(count, len(part) * rate, rate)
     explored = _explored(outcomes)
     tests = draws | ({"exploration": explored} if explored is not None else {})
     impossible = int(
