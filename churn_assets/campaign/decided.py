@@ -77,7 +77,7 @@ def decisions_of(
     percent: Sequence[int] = OFFER_PERCENTAGES,
     messages: Mapping[str, Message] | None = None,
     of_other_draws: Collection[str] = (),
-    costs: Mapping[str, float] | None = None,
+    terms: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> list[Record]:
     """A record for every predicted customer: contacted by the plan, or not.
 
@@ -97,7 +97,7 @@ def decisions_of(
         percent: of the offers by level, as the plan's release has them.
         messages: decision id -> message, of the contacts whose template was drawn.
         of_other_draws: what `kept_of_other_draws` has found.
-        costs: channel -> what a contact costs, in currency.
+        terms: decision id -> `contact_cost` and `contact_from` of the plan's contacts.
     """
     contacts = {row["customer_id"]: row for row in plan.contacts.to_pylist()}
     excluded = {row["customer_id"] for row in plan.excluded.to_pylist() if row["rule"] in EARLIER}
@@ -128,7 +128,8 @@ def decisions_of(
         decision_id = f"{plan.plan_id}:{identity}"
         template = template_record((messages or {}).get(decision_id))
         value = of_all | {"decision_id": decision_id, "group": group}
-        value |= _predicted(row) | _chosen(contact, draw, percent, costs or {})
+        value |= _predicted(row) | _chosen(contact, draw, percent)
+        value |= (terms or {}).get(decision_id, {}) if contact else {}
         value |= dict(zip(TEMPLATE, template, strict=True))
         records.append(tuple(value.get(name) for name in COLUMNS))
     return records
@@ -149,7 +150,6 @@ def _chosen(
     contact: Mapping[str, Any] | None,
     draw: Mapping[str, Any],
     percent: Sequence[int],
-    costs: Mapping[str, float],
 ) -> dict[str, Any]:
     """What a record has of the plan's contact, and of the draw that made it or left it out.
 
@@ -167,7 +167,6 @@ def _chosen(
         "runner_up": draw.get("runner_up"),
         "expected_value": contact["expected_value"] if contact else 0.0,
         "expected_cost": contact["expected_cost"] if contact else 0.0,
-        "contact_cost": costs.get(contact["channel"]) if contact else None,
     }
 
 

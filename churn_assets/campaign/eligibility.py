@@ -6,7 +6,7 @@ of `RULES` that leaves no day and channel open to them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import groupby
@@ -31,6 +31,7 @@ SHORTEST_WINDOW = timedelta(minutes=30)  # less of today is left than anybody ca
 EXCLUDED = pa.schema([("customer_id", pa.string()), ("rule", pa.string())])
 NOBODY = Person()
 NOTHING = History()
+NOON = time(12, tzinfo=UTC)
 
 
 class Window(NamedTuple):
@@ -175,6 +176,26 @@ def eligible(crowd: Crowd, terms: Terms) -> Eligibility:
     apply("caps", capped)
     apply("quiet_hours", _awake(crowd, windows, shape))
     return Eligibility(still, rule, refused, windows)
+
+
+def opening(
+    contacts: Iterable[Mapping[str, Any]], people: Mapping[str, Person], terms: Terms
+) -> list[datetime]:
+    """From when each contact of a plan may be sent on its day, where its customer lives; from noon
+    (UTC) where its channel isn't open to them any more, and never before now."""
+    days, channels = list(terms.days), list(terms.channels)
+    windows: dict[str | None, list[list[Window | None]]] = {}
+    found = []
+    for row in contacts:
+        zone = people.get(row["customer_id"], NOBODY).zone
+        if zone not in windows:
+            windows[zone] = terms.windows(zone)
+        window = None
+        if row["channel"] in channels:
+            window = windows[zone][days.index(row["day"])][channels.index(row["channel"])]
+        at = window.not_before if window else datetime.combine(row["day"], NOON)
+        found.append(max(at, terms.now).astimezone(UTC))
+    return found
 
 
 def _left_out(crowd: Crowd, terms: Terms) -> dict[str, Flags]:

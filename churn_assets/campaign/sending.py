@@ -29,7 +29,7 @@ from churn_assets.campaign.contacts.ledger import (
     times_done,
 )
 from churn_assets.campaign.contacts.taken import days_taken, keep_taken, taken
-from churn_assets.campaign.eligibility import NOBODY, Crowd, Terms, Window, eligible
+from churn_assets.campaign.eligibility import NOBODY, Crowd, Terms, Window, eligible, opening
 from churn_assets.campaign.errors import CampaignError
 from churn_assets.campaign.planning.plan import Plan
 from churn_assets.campaign.suppression import suppressed
@@ -104,7 +104,8 @@ def due_on(campaigns: Campaigns, plan: Plan, day: date, now: datetime) -> Due:
     rows = [row for row in rows if key_of(row) not in done]
     customers = _customers(campaigns, {row["customer_id"] for row in rows})
     known = [row for row in rows if row["customer_id"] in customers]
-    people, terms = campaigns.people(), _terms(campaigns, day, now)
+    listed = suppressed(campaigns.store, campaigns.config)
+    people, terms = campaigns.people(), _terms(campaigns, [day], listed, now)
     in_control = campaigns.control(now)
     ids = [row["customer_id"] for row in known]
     crowd = Crowd(
@@ -131,6 +132,19 @@ def due_on(campaigns: Campaigns, plan: Plan, day: date, now: datetime) -> Due:
             due.contacts.append(row)
             due.windows.append(window)
     return due
+
+
+def contact_terms(campaigns: Campaigns, plan: Plan, now: datetime) -> dict[str, dict[str, Any]]:
+    """Decision id -> what the decision log has of a plan's contact and the plan hasn't: what its
+    channel costs, and from when it may be sent, as a list of its day would have it."""
+    costs = {name: channel.cost for name, channel in campaigns.config.channels.items()}
+    rows = plan.contacts.to_pylist()
+    days = sorted({row["day"] for row in rows})
+    opens = opening(rows, campaigns.people(), _terms(campaigns, days, frozenset(), now))
+    return {
+        row["decision_id"]: {"contact_cost": costs.get(row["channel"]), "contact_from": at}
+        for row, at in zip(rows, opens, strict=True)
+    }
 
 
 def export(campaigns: Campaigns, plan_id: str | None, day: date, now: datetime) -> DayList:
@@ -343,13 +357,15 @@ def _list_of(campaigns: Campaigns, plan: Plan, due: Due) -> Rows:
     )
 
 
-def _terms(campaigns: Campaigns, day: date, now: datetime) -> Terms:
+def _terms(
+    campaigns: Campaigns, days: Sequence[date], listed: frozenset[str], now: datetime
+) -> Terms:
     rules = campaigns.config.rules
     return Terms(
         rules,
         campaigns.config.channels,
-        [day],
-        suppressed(campaigns.store, campaigns.config),
+        days,
+        listed,
         load_rules(RULES_PATH).quiet_hours,
         rules.zones or (campaigns.default_zone,),
         now,

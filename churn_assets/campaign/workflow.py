@@ -238,9 +238,9 @@ class Campaigns:
         predictions, experiment = self.predictions(), self._running()
         messages = self._drawn(plan, predictions)
         earlier = kept_of_other_draws(plan, self.store, experiment, now)
-        costs = {name: channel.cost for name, channel in self.config.channels.items()}
+        terms = sending.contact_terms(self, plan, now)
         records = decisions_of(
-            plan, predictions, experiment, now, percent, messages, earlier, costs
+            plan, predictions, experiment, now, percent, messages, earlier, terms
         )
         known = {*plan.contacts["decision_id"].to_pylist(), *plan.report["promises"]}
         with self.ledger.writing() as connection:

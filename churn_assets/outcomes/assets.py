@@ -56,7 +56,7 @@ DECIDED_LATER = (
 )
 
 
-@dg.asset(group_name="outcomes", kinds={"parquet"}, code_version="2")
+@dg.asset(group_name="outcomes", kinds={"parquet"}, code_version="3")
 def campaign_outcomes(
     outcomes_config: dg.ResourceParam[OutcomesConfig],
     home: dg.ResourceParam[Path],

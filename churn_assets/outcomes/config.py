@@ -12,11 +12,11 @@ class OutcomesConfig(BaseModel):
 
     Attributes:
         horizon_days: days after a decision in which leaving counts as its outcome; the outcome is
-            known when they are over.
+            known when they are over. Answers count for as many days after their contact.
         answer_days: days after a contact in which an event without a decision id is taken to answer
             it, and after which nobody answers it any more (`churn feedback`).
-        message_days: days after a decision in which an acceptance counts for its message's
-            template; what answers said of it is learnt when they are over.
+        message_days: days after a contact in which an acceptance counts for its message's template;
+            what answers said of it is learnt when they are over.
         keep_days: decisions older than this are removed from the log.
         effect_of_interest: the smallest change of the churn rate that would matter, as a share of
             all customers (0.01: one in a hundred); how many customers an answer needs follows.

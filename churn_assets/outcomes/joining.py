@@ -3,7 +3,11 @@
 | case | rule |
 |---|---|
 | the event names a decision | it belongs to it, if the customer is the same and it came after it |
-| it names none | it answers the customer's last contact within `answer_days` |
+| it names none | it answers the customer's last contact within `answer_days` before it |
+| a plan's contact | was made when reported as sent, else from when its day's list may go out |
+| such a contact, logged without its day | was made when so reported, else at the approval |
+| any other contact | was made at its decision |
+| `sent`, `delivered`, `not_sent` without an id | may be of a plan's contact of the day after it |
 | `sent`, `delivered`, `not_sent` so | also the last decision to leave a control customer alone |
 | `not_sent` | the contact wasn't made: what was `sent` of it until then counts for nothing |
 | `not_sent`, but sent later, or answered | the contact was made |
@@ -11,7 +15,8 @@
 | `churned` | belongs to the customer: it is what came next to each of their decisions |
 | an event id twice | counted once |
 | the same kind twice for one decision | the earliest counts |
-| later than `horizon_days` after the decision | left out: every decision is given the same time |
+| an answer later than `horizon_days` after its contact | left out: all are given the same time |
+| leaving later than that after the decision | none of its outcome, in either group |
 | accepted and refused | accepted: a discount that was taken is paid, whatever was said besides |
 | another discount than decided | what was really given is what was spent |
 | what a contact itself costs (a call) | is spent once it was made: reported as sent, or answered |
@@ -21,8 +26,10 @@
 | a contact promised before the draw, made since | its customer's, of both draws (`customers_of`) |
 | a plan's contact of the control group | none: old logs have some, of a draw after the plan's |
 
-What is left out is counted by its reason. A decision's outcome is `known` once its horizon is over;
-before that, nothing is concluded from it.
+What is left out is counted by its reason. A decision's outcome is `known` once its horizon is over,
+and `answers_known` once that of its contact is; before that, nothing is concluded from them. Groups
+are compared by the former alone: nobody contacts the control group, so it has but its decisions to
+count from.
 """
 
 from __future__ import annotations
@@ -39,10 +46,10 @@ from churn_assets.domain.experiment import Draw
 from churn_assets.domain.offers import Offers
 from churn_assets.domain.value import MONTHS_OF_VALUE
 from churn_assets.outcomes.config import OutcomesConfig
-from churn_assets.outcomes.reached import NOT_SENT, REACHED, made_at, with_last_words
+from churn_assets.outcomes.matching import CLOCKS_DIFFER, REPORTS, moments, with_decisions, without
+from churn_assets.outcomes.reached import REACHED, answers_from, made_at, with_last_words
 
-ANSWERS = (*REACHED, NOT_SENT, "accepted", "refused", "unsubscribed")
-CLOCKS_DIFFER = pd.Timedelta(days=1)
+ANSWERS = (*REPORTS, "accepted", "refused", "unsubscribed")
 MIDNIGHT = r"^\S{10}(?:$|[T ]00:00(?::00(?:\.0+)?)?(?:$|Z|[+-]))"
 """Of a time as it was told, by whatever clock: a day, most likely."""
 EVENT_COLUMNS = (
@@ -66,6 +73,7 @@ LEFT_ALONE = {
     "expected_value": 0.0,
     "expected_cost": 0.0,
     "contact_cost": None,
+    "contact_from": None,
 }
 """What a plan's decision about somebody of the control group says."""
 
@@ -77,7 +85,9 @@ class Joined(NamedTuple):
         table: a row a decision, in order of time: the decision log's columns and, of each kind of
             answer and of leaving, `<kind>_at` (NaT: it didn't happen); `accepted`, `refused`,
             `churned` (within the horizon), `given_percentage`, `contact_cost` (0 unless the contact
-            was made), `spend` (that and the discount accepted), `known_at`, `known`.
+            was made), `spend` (that and the discount accepted), `known_at`, `known`,
+            `answers_from` (when its contact was made or may be, else the decision),
+            `answers_known`.
         left_out: reason -> number of events.
     """
 
@@ -102,18 +112,14 @@ def join(
     """
     left_out: Counter[str] = Counter()
     decisions = decisions.sort_values(["time", "decision_id"], ignore_index=True)
-    decisions["time"] = pd.to_datetime(decisions["time"], utc=True).astype("datetime64[us, UTC]")
     # A plan was approved with a later draw than it was made with; its lists left them out.
     redrawn = (decisions["source"] == "campaign") & (decisions["group"] == "control")
     decisions.loc[redrawn, list(LEFT_ALONE)] = list(LEFT_ALONE.values())
+    for name in ("time", "contact_from"):
+        decisions[name] = moments(decisions[name])
     told = _events(events, left_out)
     answers = told[told["kind"] != "churned"]
-    named = _by_decision(answers[answers["decision_id"].notna()], decisions, left_out)
-    others = _by_contact(answers[answers["decision_id"].isna()], decisions, config, left_out)
-    matched = pd.concat([named.assign(named=True), others.assign(named=False)], ignore_index=True)
-    late = matched["occurred_at"] > matched["time"] + pd.Timedelta(days=config.horizon_days)
-    left_out["later than the horizon"] += int(late.sum())
-    matched = with_last_words(matched[~late], left_out)
+    matched = with_last_words(with_decisions(answers, decisions, config, left_out), left_out)
     table = _with_answers(decisions, matched, left_out, offers or {})
     table = _with_leaving(table, told[told["kind"] == "churned"], left_out)
     return Joined(_finished(table, config, now), {k: n for k, n in left_out.items() if n})
@@ -200,89 +206,11 @@ def _events(events: Iterable[Mapping[str, Any]], left_out: Counter[str]) -> pd.D
         .isna()
         .any(axis=1),
     }
-    told = _without(told, problems, left_out)
+    told = without(told, problems, left_out)
     told["offer_percentage"] = told["offer_percentage"].astype("float64")
     again = told.duplicated("event_id")
     left_out["the same event id"] += int(again.sum())
     return told[~again].sort_values(["occurred_at", "event_id"], ignore_index=True)
-
-
-def _by_decision(
-    answers: pd.DataFrame, decisions: pd.DataFrame, left_out: Counter[str]
-) -> pd.DataFrame:
-    """Answers that name their decision, with its `time`."""
-    known = decisions[["decision_id", "customer_id", "time"]]
-    found = answers.merge(known, on="decision_id", how="left", suffixes=("", "_decided"))
-    problems = {
-        "no such decision": found["time"].isna(),
-        "another customer's decision": found["customer_id"] != found["customer_id_decided"],
-        "before its decision": found["occurred_at"] < found["time"] - CLOCKS_DIFFER,
-    }
-    return _without(found, problems, left_out).drop(columns="customer_id_decided")
-
-
-def _by_contact(
-    answers: pd.DataFrame,
-    decisions: pd.DataFrame,
-    config: OutcomesConfig,
-    left_out: Counter[str],
-) -> pd.DataFrame:
-    """Answers that name no decision, with the id and `time` of the contact that they answer.
-
-    Who writes to the control group doesn't know of our decisions, so what was sent may be about one
-    to leave a customer of it alone. Many systems report days: what has no hour but midnight may be
-    of a contact that was made later on the day. What was sent is of that one rather than of an
-    earlier one, an answer rather of the earlier one.
-    """
-    contact, reached = decisions["contact"], answers["kind"].isin((*REACHED, NOT_SENT))
-    contacts = _keyed(decisions[contact])
-    those_left_alone = _keyed(decisions[contact | (decisions["group"] == "control")])
-    sent, replies = answers[reached], answers[~reached]
-    longest = pd.Timedelta(days=config.answer_days)
-    of_its_day, sent = _matched(sent, contacts, of_the_day=True)
-    before, sent = _matched(sent, those_left_alone, longest)
-    earlier, replies = _matched(replies, contacts, longest)
-    later, replies = _matched(replies, contacts, of_the_day=True)
-    left_out["no contact that it answers"] += len(sent) + len(replies)
-    return pd.concat([of_its_day, before, earlier, later], ignore_index=True)
-
-
-def _keyed(decisions: pd.DataFrame) -> pd.DataFrame:
-    """Customer, id and time of decisions, to be found by `occurred_at`."""
-    found = decisions[["customer_id", "decision_id", "time"]]
-    return found.assign(occurred_at=found["time"])
-
-
-def _matched(
-    answers: pd.DataFrame,
-    decisions: pd.DataFrame,
-    longest: pd.Timedelta = CLOCKS_DIFFER,
-    *,
-    of_the_day: bool = False,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Answers with the id and `time` of their decision, and those that have none: of the last one
-    within `longest` before them, or, of those with a day alone, of the first one of that day."""
-    found = pd.merge_asof(
-        answers.drop(columns="decision_id", errors="ignore"),
-        decisions,
-        on="occurred_at",
-        by="customer_id",
-        tolerance=longest,
-        direction="forward" if of_the_day else "backward",
-    )
-    fits = found["time"].notna() & (found["day_alone"] | (not of_the_day))
-    return found[fits], found[~fits].drop(columns=["decision_id", "time"])
-
-
-def _without(
-    found: pd.DataFrame, problems: Mapping[str, pd.Series], left_out: Counter[str]
-) -> pd.DataFrame:
-    """The rows without any problem; a row counts by the first that it has."""
-    sound = pd.Series(True, index=found.index)
-    for reason, wrong in problems.items():
-        left_out[reason] += int((wrong & sound).sum())
-        sound &= ~wrong
-    return found[sound]
 
 
 def _with_answers(
@@ -298,8 +226,7 @@ def _with_answers(
     table = decisions.copy()
     for kind in ANSWERS:
         times = first[first["kind"] == kind].set_index("decision_id")["occurred_at"]
-        when = pd.to_datetime(table["decision_id"].map(times), utc=True)
-        table[f"{kind}_at"] = when.astype("datetime64[us, UTC]")
+        table[f"{kind}_at"] = moments(table["decision_id"].map(times))
     given = first[first["kind"] == "accepted"].set_index("decision_id")["offer_percentage"]
     made = [offers.get(release, _BUILT_IN) for release in table["release_id"]]
     level = table["offer_level"].fillna(0).astype(int)
@@ -326,7 +253,7 @@ def _with_leaving(
         "no decision about this customer": first.isna(),
         "before its decision": churned["occurred_at"] < first - CLOCKS_DIFFER,
     }
-    events = _without(churned, problems, left_out)
+    events = without(churned, problems, left_out)
     latest = (events["occurred_at"] + CLOCKS_DIFFER).astype(table["time"].dtype)
     return pd.merge_asof(
         table,
@@ -341,6 +268,9 @@ def _finished(table: pd.DataFrame, config: OutcomesConfig, now: datetime) -> pd.
     horizon = pd.Timedelta(days=config.horizon_days)
     table["known_at"] = table["time"] + horizon
     table["known"] = table["known_at"] <= pd.Timestamp(now.astimezone(UTC))
+    reported = table[[f"{kind}_at" for kind in REACHED]].min(axis="columns")
+    table["answers_from"] = answers_from(table, reported)
+    table["answers_known"] = table["answers_from"] + horizon <= pd.Timestamp(now.astimezone(UTC))
     table["churned"] = (table["churned_at"] <= table["known_at"]).fillna(False).astype(bool)
     discount = table["given_percentage"] / 100 * table["customer_value"] * table["offer_years"]
     made = table["contact"] & made_at(table).notna()

@@ -1,4 +1,8 @@
-"""Whether a contact was made: what was reported as sent, and what was reported as never made."""
+"""Whether a contact was made, and when: what was reported as sent, and as never made.
+
+An answer of the API is a contact at its decision. A plan decides at its approval on contacts of
+days to come: each has a time of its own, from which its days for an answer count.
+"""
 
 from __future__ import annotations
 
@@ -34,6 +38,32 @@ def with_last_words(matched: pd.DataFrame, left_out: Counter[str]) -> pd.DataFra
     left_out["sent, but reported as not sent since"] += int(taken_back.sum())
     left_out["not sent, but sent later or answered"] += int(over.sum())
     return matched[~over & ~taken_back]
+
+
+def may_be_made_from(decisions: pd.DataFrame) -> pd.Series[pd.Timestamp]:
+    """From when the contact of each decision may be made: on the day that a plan has it for, else
+    from the decision on. Plans that earlier versions logged say no day."""
+    return decisions["contact_from"].fillna(decisions["time"])
+
+
+def answers_from(
+    decisions: pd.DataFrame, reported: pd.Series[pd.Timestamp]
+) -> pd.Series[pd.Timestamp]:
+    """From when the answers to each decision count: from its contact on, if a plan has it; this is
+    when it was reported as made, else from when it may be. All others count from the decision.
+
+    Args:
+        reported: when the contact of each was, first; NaT: nobody did.
+    """
+    plans = (decisions["source"] == "campaign") & decisions["contact"].astype(bool)
+    opens = may_be_made_from(decisions)
+    return opens.where(reported.isna() | ~plans, reported)
+
+
+def answers_known(outcomes: pd.DataFrame) -> pd.Series[bool]:
+    """Of which decisions of `campaign_outcomes` no answer counts any more that comes now. Tables of
+    earlier versions say it by their outcomes."""
+    return outcomes["answers_known" if "answers_known" in outcomes else "known"]
 
 
 def made_at(outcomes: pd.DataFrame) -> pd.Series[pd.Timestamp]:

@@ -41,6 +41,8 @@ OUTCOMES = pa.DataFrameSchema(
         "spend": pa.Column(float, pa.Check.ge(0)),
         "known_at": _moment(nullable=False),
         "known": pa.Column(bool),
+        "answers_from": _moment(nullable=False),
+        "answers_known": pa.Column(bool),
     },
     checks=[
         pa.Check(

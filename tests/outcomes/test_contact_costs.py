@@ -84,7 +84,7 @@ def test_the_pace_counts_a_contact_once() -> None:
 
     def pace(*events: dict[str, Any]) -> tuple[float, float]:
         table = without_ids(joined(rows, list(events)).table)
-        table["known"] = False  # `joined` looks long after
+        table[["known", "answers_known"]] = False  # `joined` looks long after
         figures = spend_paced(table, EnvironmentParams(), 1e5, now).figures
         return figures["spent"], figures["expected"]
 

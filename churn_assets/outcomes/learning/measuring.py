@@ -31,7 +31,7 @@ from churn_assets.domain.statistics import Floats, logit, sigmoid
 from churn_assets.domain.value import MONTHS_OF_VALUE
 from churn_assets.outcomes.learning.effects import Churn, fitted_effects
 from churn_assets.outcomes.learning.response import Responses, fitted_response
-from churn_assets.outcomes.reached import was_not_sent
+from churn_assets.outcomes.reached import answers_known, was_not_sent
 from churn_assets.outcomes.watching.conduct import propensities_hold
 from churn_assets.predictors.scoring.corrected import Correction, about, raised
 
@@ -70,7 +70,8 @@ def measure(
         return Measured(learnt=0, why_not={RESPONSES: held.sentence, EFFECTS: held.sentence})
     learnt = int(learnable(outcomes, releases, assumed, learn_from).sum())
     whole = Measured(outcomes=len(known), learnt=learnt)
-    whole = _with_responses(whole, known, releases, learn_from, trees_from)
+    told = outcomes[answers_known(outcomes)]
+    whole = _with_responses(whole, told, releases, learn_from, trees_from)
     periods = 1.0 if horizon_days is None else horizon_days / assumed.period_days
     return _with_effects(whole, outcomes, releases, assumed, learn_from, periods)
 
@@ -79,7 +80,7 @@ def learnable(
     outcomes: pd.DataFrame, releases: Releases, assumed: EnvironmentParams, learn_from: int
 ) -> pd.Series[bool]:
     """Which outcomes `measure` learns anything from, at its arguments."""
-    answered, _, none_told = _that_answered(outcomes[outcomes["known"]], releases, learn_from)
+    answered, _, none_told = _that_answered(outcomes[answers_known(outcomes)], releases, learn_from)
     compared, none_compared = _treated_and_alone(outcomes, assumed, learn_from)
     speaks = pd.Series(data=False, index=outcomes.index)
     if not none_told:

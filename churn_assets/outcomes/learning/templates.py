@@ -35,14 +35,16 @@ def answered(table: pd.DataFrame, answer_days: int, now: datetime) -> Iterator[O
 
     Args:
         table: columns of `campaign_outcomes`.
-        answer_days: from the decision on.
+        answer_days: from the contact on.
     """
-    days = pd.Timedelta(days=answer_days)
-    sent = table[table["template"].notna() & (table["time"] + days <= pd.Timestamp(now))]
+    # Tables of earlier versions don't have when the contact was made.
+    ends = table.get("answers_from", table["time"]) + pd.Timedelta(days=answer_days)
+    table = table.assign(ends=ends)
+    sent = table[table["template"].notna() & (table["ends"] <= pd.Timestamp(now))]
     if table[["sent_at", "delivered_at"]].notna().any(axis=None):
         sent = sent[sent[list(REACHED)].notna().any(axis=1)]
     sent = sent[~was_not_sent(sent)]
-    success = (sent["accepted_at"] <= sent["time"] + days).fillna(False)
+    success = (sent["accepted_at"] <= sent["ends"]).fillna(False)
     for audience, template, came in zip(sent["audience"], sent["template"], success, strict=True):
         yield Outcome(Audience.read(json.loads(audience)), template, bool(came))
 

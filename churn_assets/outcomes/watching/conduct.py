@@ -14,7 +14,7 @@ from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.exact.spend_control import still_to_come
 from churn_assets.domain.statistics import share
 from churn_assets.domain.value import amount
-from churn_assets.outcomes.reached import was_not_sent
+from churn_assets.outcomes.reached import answers_known, was_not_sent
 from churn_assets.outcomes.watching.finding import WORSE, Finding, State, beyond
 from churn_assets.release.switches.budget_price import BudgetPrice
 
@@ -137,7 +137,7 @@ def _still_to_come(lately: pd.DataFrame) -> float:
     """What those whose answer is open are expected to take, in currency; without the fee of the
     contact itself, which is spent. As a month's budget has it (`still_to_come`): those who don't
     accept mostly never answer, and what others accepted was expected of all of them together."""
-    asked = lately[lately["contact"] & ~lately["known"] & ~was_not_sent(lately)]
+    asked = lately[lately["contact"] & ~answers_known(lately) & ~was_not_sent(lately)]
     # Tables of earlier versions don't have what contacts cost.
     asked = asked.assign(
         day=asked["time"].dt.floor("D"),
@@ -234,7 +234,9 @@ def propensities_hold(outcomes: pd.DataFrame) -> Finding:
         rate = float(part["control_share"].iloc[0])
         if len(part) * rate >= 5:  # below, a normal approximation says nothing
             count = float((part["group"] == "control").sum())
-            draws[f"control group from {period}"] = _z(count, len(part) * rate, rate)
+            # The share is part of the name: another draw of the same period is another test.
+            named = f"control group of {100 * rate:.12g} % from {period}"
+            draws[named] = _z(count, len(part) * rate, rate)
     explored = _explored(outcomes)
     tests = draws | ({"exploration": explored} if explored is not None else {})
     impossible = int(

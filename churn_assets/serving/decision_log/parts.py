@@ -64,6 +64,7 @@ TYPES = {
     "expected_value": pa.float64(),
     "expected_cost": pa.float64(),
     "contact_cost": pa.float64(),
+    "contact_from": pa.timestamp("us", "UTC"),
     "shield_passed": pa.bool_(),
     "template_probability": pa.float64(),
 }

@@ -22,6 +22,9 @@ contact, 1..4 the offers; runner_up is null where there is no other |
 | expected_value, expected_cost | of the action, in currency |
 | contact_cost | what the contact itself costs, as a call does, in currency; a part of \
 expected_cost. Null: nobody said, or there is no contact |
+| contact_from | from when a plan's contact may be sent, by its day, its channel's hours and where \
+the customer lives, as known at the approval (UTC). Null: at the decision, there is no contact, or \
+an earlier version logged it |
 | message_source | `model`, `grammar` or reviewed `template` wrote the message; null: none |
 | audience | whom the message is for, as JSON in the order of `Audience`; or null. Older records \
 have no more than offer, tenure band, contract and tone |
@@ -78,6 +81,7 @@ COLUMNS = (
     "expected_value",
     "expected_cost",
     "contact_cost",
+    "contact_from",
     "message_source",
     "shield_passed",
     *TEMPLATE,
@@ -171,6 +175,7 @@ def records_of(served: Sequence[Served], source: str) -> list[Record]:
         "delay_days": [answer["decision"]["delay_days"] for answer in answers],
         "exploration": shares_of_others,
         "contact_cost": repeat(None, len(rows)),  # an answer names no channel
+        "contact_from": repeat(None, len(rows)),  # nor another day than its own
         "message_source": [told.get("message_source") for told in metadata],
         "shield_passed": [_passed(message) for message in messages],
         **dict(zip(TEMPLATE, zip(*templates, strict=True), strict=True)),

@@ -55,7 +55,7 @@ def test_all_is_well() -> None:
     assert conduct.fall_backs(table, (), PARAMS, NOW).state == "ok"
     held = conduct.propensities_hold(table)
     assert held.state == "ok"
-    assert set(held.figures["z"]) == {"control group from start", "exploration"}
+    assert set(held.figures["z"]) == {"control group of 10 % from start", "exploration"}
 
 
 def test_the_control_group_written_to_is_an_error() -> None:
@@ -170,6 +170,21 @@ def test_probabilities_that_are_none_are_found(broken: str) -> None:
         table.loc[table["group"] == "control", "propensity"] = 0.9
     found = conduct.propensities_hold(table)
     assert found.state == "error"
+
+
+@pytest.mark.parametrize("sound_share", [0.05, 0.2])
+def test_a_sound_draw_hides_no_broken_one_of_its_period(sound_share: float) -> None:
+    """The share was changed within the period: each is a draw of its own, whichever is larger."""
+    broken = decisions(control=0.3).assign(control_share=0.1)
+    sound = decisions(control=sound_share)
+    sound["customer"] += len(broken)
+    assert conduct.propensities_hold(sound).state == "ok"
+    assert conduct.propensities_hold(broken).state == "error"
+    for tables in ([broken, sound], [sound, broken]):
+        found = conduct.propensities_hold(pd.concat(tables, ignore_index=True))
+        assert found.state == "error"
+        assert "control group of 10 % from start" in found.sentence
+        assert f"control group of {100 * sound_share:g} % from start" in found.figures["z"]
 
 
 def test_right_probabilities_are_believed() -> None:
