@@ -22,11 +22,12 @@ from api.errors import RETRY, ApiError
 from api.recording import FeedbackRecorder
 from api.retelling import Retelling
 from api.security import ANONYMOUS, Keyring, RateLimiter
+from churn_assets.customers.people import Addressees
 from churn_assets.serving.bulk.predictions import PredictionBook
 from churn_assets.serving.config import SCOPES, Scope
 from churn_assets.serving.decision_log.writer import DecisionWriter
 from churn_assets.serving.engine import RetentionEngine
-from churn_assets.serving.live.hosting import EngineHost
+from churn_assets.serving.live.hosting import UNREAD, EngineHost
 
 CHALLENGE = {"www-authenticate": "Bearer"}
 KEY = (
@@ -129,7 +130,8 @@ def admitted(scope: Scope) -> Asked:
 
 
 def serving_of(request: Request) -> Serving:
-    """The serving engine; raises ApiError 503 while there is none."""
+    """The serving engine; raises ApiError 503 while there is none, or it isn't known who may not be
+    contacted."""
     services = services_of(request)
     release = services.host.releases.held
     if release.loaded is None:
@@ -138,7 +140,8 @@ def serving_of(request: Request) -> Serving:
 
 
 def serving_with(services: Services, engine: RetentionEngine) -> Serving:
-    """What is followed beside the release, as it is now."""
+    """What is followed beside the release, as it is now; raises ApiError 503 while it isn't known
+    who may not be contacted."""
     host = services.host
     return Serving(
         engine,
@@ -146,9 +149,18 @@ def serving_with(services: Services, engine: RetentionEngine) -> Serving:
         host.experiment,
         services.decisions,
         host.price_for(engine),
-        host.people,
+        people_of(services),
         host.templates,
     )
+
+
+def people_of(services: Services) -> Addressees:
+    """What the customers' table says of them; raises ApiError 503 while that isn't known: who opted
+    out would be contacted."""
+    people = services.host.people
+    if people is None:
+        raise ApiError(503, "people_unavailable", UNREAD, headers=RETRY)
+    return people
 
 
 def book_of(request: Request) -> PredictionBook:
