@@ -227,7 +227,8 @@ class EngineHost:
                 self.store.drop_copies()
         with self._kept("offers", "what earlier releases offered"):
             self._offered = percent_offered(self.store)
-        self.look_at_people()
+        if not released:  # else they were looked at on the way
+            self.look_at_people()
         self.look_at_templates()
 
     def look_at_people(self) -> None:
