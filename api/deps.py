@@ -22,12 +22,15 @@ from api.errors import RETRY, ApiError
 from api.recording import FeedbackRecorder
 from api.retelling import Retelling
 from api.security import ANONYMOUS, Keyring, RateLimiter
+from churn_assets.customers.people import Addressees
 from churn_assets.serving.bulk.predictions import PredictionBook
 from churn_assets.serving.config import SCOPES, Scope
 from churn_assets.serving.decision_log.writer import DecisionWriter
 from churn_assets.serving.engine import RetentionEngine
-from churn_assets.serving.live.hosting import EngineHost
+from churn_assets.serving.live.hosting import UNREAD, EngineHost
 
+AS_HEAD = "api.head"
+"""In the scope of a HEAD request, which is served as a GET."""
 CHALLENGE = {"www-authenticate": "Bearer"}
 KEY = (
     "An API key; `Authorization: Bearer <key>` works too. It may be for a part of the routes only: "
@@ -46,6 +49,7 @@ class Services:
         contacts: what the ledger knows of customers.
         desk: where a campaign is planned and handed over.
         max_batch_size: customers in one batch.
+        origins: of the sites whose pages may call.
         decisions: where decisions are recorded; None: nowhere.
         live_thread: where a language model writes, one message after the other.
     """
@@ -58,6 +62,7 @@ class Services:
     contacts: ContactLookup
     desk: CampaignDesk
     max_batch_size: int
+    origins: frozenset[str] = frozenset()
     decisions: DecisionWriter | None = None
     batcher: Batcher = field(default_factory=Batcher)
     batches: BatchThread = field(default_factory=BatchThread)
@@ -116,6 +121,28 @@ def _bearer(request: HTTPConnection) -> str:
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
+def is_head(request: Request) -> bool:
+    """Whether only the header of what a GET would get is asked for."""
+    return AS_HEAD in request.scope
+
+
+def refuse_unasked(request: Request) -> None:
+    """For a GET that is noted. Raises ApiError 403 for what a browser sends by itself: for a page
+    of another site, which needs an image or a link for it and no key where none is asked for or a
+    proxy adds one; or to have it ready, should somebody want it."""
+    said = request.headers
+    if "prefetch" in said.get("sec-purpose", "") + said.get("purpose", ""):
+        message = "a browser asked for it in advance, and who is in it would be noted: open it"
+        raise ApiError(403, "prefetch", message)
+    foreign = said.get("sec-fetch-site") == "cross-site"
+    if foreign and said.get("origin") not in services_of(request).origins:
+        message = (
+            "a page of another site made the browser ask for it, and who is in it would be noted: "
+            "take it in the console, or list that site in CHURN_API__CORS_ORIGINS"
+        )
+        raise ApiError(403, "cross_site", message)
+
+
 def caller_of(request: Request) -> str:
     """The name of the API key that was used; the caller's address where none is asked for."""
     caller: str = request.state.caller
@@ -129,7 +156,8 @@ def admitted(scope: Scope) -> Asked:
 
 
 def serving_of(request: Request) -> Serving:
-    """The serving engine; raises ApiError 503 while there is none."""
+    """The serving engine; raises ApiError 503 while there is none, or it isn't known who may not be
+    contacted."""
     services = services_of(request)
     release = services.host.releases.held
     if release.loaded is None:
@@ -138,7 +166,8 @@ def serving_of(request: Request) -> Serving:
 
 
 def serving_with(services: Services, engine: RetentionEngine) -> Serving:
-    """What is followed beside the release, as it is now."""
+    """What is followed beside the release, as it is now; raises ApiError 503 while it isn't known
+    who may not be contacted."""
     host = services.host
     return Serving(
         engine,
@@ -146,9 +175,18 @@ def serving_with(services: Services, engine: RetentionEngine) -> Serving:
         host.experiment,
         services.decisions,
         host.price_for(engine),
-        host.people,
+        people_of(services),
         host.templates,
     )
+
+
+def people_of(services: Services) -> Addressees:
+    """What the customers' table says of them; raises ApiError 503 while that isn't known: who opted
+    out would be contacted."""
+    people = services.host.people
+    if people is None:
+        raise ApiError(503, "people_unavailable", UNREAD, headers=RETRY)
+    return people
 
 
 def book_of(request: Request) -> PredictionBook:

@@ -26,6 +26,7 @@ from api.routes import (
     batch,
     campaign,
     console,
+    contact_list,
     customers,
     feedback,
     health,
@@ -66,6 +67,7 @@ ROOMS = (
     batch,
     customers,
     campaign,
+    contact_list,
     feedback,
     release,
     results,
@@ -150,6 +152,7 @@ def services_by(settings: Settings, keyring: Keyring) -> Services:
             campaigns,
         ),
         max_batch_size=config.max_batch_size,
+        origins=frozenset(config.cors_origins),
         decisions=(
             DecisionWriter(store, config.decision_log_seconds) if config.decision_log else None
         ),

@@ -14,6 +14,7 @@ from fastapi import Request
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.deps import AS_HEAD
 from api.errors import ApiError, answer_to
 from api.logs import log_request, request_id
 from api.parsing import BodyRoute
@@ -77,7 +78,7 @@ class RequestMiddleware:
             return
         started = time.perf_counter()
         if head := scope["method"] == "HEAD":  # whatever can be got: the same answer, without body
-            scope = {**scope, "method": "GET"}
+            scope = {**scope, "method": "GET", AS_HEAD: True}
         identity = _request_id(scope)
         token = request_id.set(identity)
         status = 0

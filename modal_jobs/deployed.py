@@ -81,6 +81,11 @@ def carried(settings: Settings, verb: str = "carried") -> Iterator[str]:
     yield f"{verb}  settings: {', '.join(sorted(deployed_settings(settings.customers)))}"
     if stays := sorted(k for k, _ in _ours() if _stays(k) and k != "CHURN_CUSTOMERS"):
         yield f"stays    secrets and paths: {', '.join(stays)}"
+    if not settings.campaign.ledger.get_secret_value():
+        yield (
+            "stays    contact ledger: none is named here; unless the secret names one, each "
+            "container has its own, and doesn't know of opt-outs and contacts by another one"
+        )
     for file in filter(None, (rules.suppression_list, settings.campaign.people)):
         yield (
             f"stays    {file}: the API will refuse to plan and to list without it; "

@@ -203,7 +203,7 @@ async function showStatus() {
   if (invented.length) parts.push(`learnt from generated data: ${invented.join(", ")}`);
   if (state.baseline_forced) parts.push("rules only (kill switch)");
   for (const name of ["problem", "predictions_problem", "switch_problem", "feedback_problem", "decisions_problem",
-    "contacts_problem"]) {
+    "contacts_problem", "people_problem"]) {
     if (state[name]) parts.push(state[name]);
   }
   for (const [part, what] of Object.entries(state.stand_ins)) parts.push(`in place of the release's ${part.replaceAll("_", " ")}: ${what}`);

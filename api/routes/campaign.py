@@ -1,4 +1,4 @@
-"""The campaign's plan: made, looked at, approved, taken away and handed over."""
+"""The campaign's plan: made, looked at, approved, taken back and handed over."""
 
 from __future__ import annotations
 
@@ -23,11 +23,6 @@ changes = APIRouter(tags=["campaign"], route_class=BodyRoute, dependencies=[admi
 
 PlanId = Annotated[str | None, Field(max_length=64, pattern=r"^[0-9a-f-]+$")]
 SHOWN_PLANS = 20
-LIST_TYPES = {
-    "csv": "text/csv; charset=utf-8",
-    "jsonl": "application/jsonl",
-    "parquet": "application/vnd.apache.parquet",
-}
 
 
 class NewPlan(Strict):
@@ -242,29 +237,6 @@ async def contacts(
         }
 
     return JsonResponse(await desk.soon(task))
-
-
-@router.get("/campaign/plan/list", responses=documented(401, 403, 409, 422, 429, 503))
-async def contact_list(
-    request: Request,
-    plan_id: Annotated[PlanId, Query()] = None,
-    day: Annotated[date | None, Query()] = None,
-    form: Annotated[Literal["csv", "jsonl", "parquet"], Query(alias="format")] = "csv",
-) -> Response:
-    """A day's contact list of an approved plan, with messages, as a file. `handed-over` records who
-    is in it."""
-
-    def task(campaigns: Campaigns) -> tuple[str, bytes]:
-        # Imported here, like all that plans: a service need not have it until somebody does.
-        from churn_assets.campaign.contact_list import list_bytes
-
-        now = campaigns.now()
-        found = campaigns.export(plan_id, day or now.date(), now)
-        return f"{found.plan_id}-{day or now.date()}", list_bytes(found.rows, f".{form}")
-
-    name, content = await desk_of(request).run(task)
-    headers = {"content-disposition": f'attachment; filename="contacts-{name}.{form}"'}
-    return Response(content, media_type=LIST_TYPES[form], headers=headers)
 
 
 @router.get("/campaign/plans", response_model=Plans, responses=documented(401, 403, 409, 429, 503))

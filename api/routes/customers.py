@@ -10,7 +10,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 from starlette.convertors import PathConvertor, register_url_convertor
 
-from api.deps import Services, admitted, book_of, services_of
+from api.deps import Services, admitted, book_of, people_of, services_of
 from api.errors import ApiError, JsonResponse, documented
 from churn_assets.campaign.contacts.history import History
 from churn_assets.campaign.contacts.known import excluded_by
@@ -218,7 +218,7 @@ def _excluded(
     """What an answer has beside, for a customer whom ledger or table forbid to contact."""
     history = histories.get(customer_id, History())
     rule = excluded_by({customer_id: history}).get(customer_id)
-    rule = rule or services.host.people.rule_against(customer_id)
+    rule = rule or people_of(services).rule_against(customer_id)
     if rule is None:
         return {}
     since = history.churned if rule == "churned" else history.opted_out_since

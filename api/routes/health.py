@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from api.campaigns import UNREAD
 from api.deps import services_of
 from api.errors import JsonResponse
+from churn_assets.serving.live.hosting import UNREAD as UNREAD_PEOPLE
 
 ADDRESS = re.compile(
     r"""\w[\w+.-]*://[^\s'"]*[^\s'".,:;)]   # a URL
@@ -33,7 +34,9 @@ class Health(BaseModel):
 class Readiness(BaseModel):
     """Whether requests are answered, from which release, and what is amiss."""
 
-    ready: bool = Field(examples=[True])
+    ready: bool = Field(
+        description="a release is loaded, and it is known who may not be contacted", examples=[True]
+    )
     release_id: str | None = Field(examples=["20260101-0123456789ab"])
     problem: str | None = Field(
         description="why the latest release is not the serving one, if it is not",
@@ -77,6 +80,11 @@ class Readiness(BaseModel):
         "start or by the last request that needed one: decisions about customers are answered 503",
         examples=[UNREAD],
     )
+    people_problem: str | None = Field(
+        description="why the current customers' table, with their opt-outs, isn't in force: an "
+        "earlier one is, or (not ready) none, and decisions about customers are answered 503",
+        examples=[UNREAD_PEOPLE],
+    )
     baseline_forced: bool = Field(description="the kill switch is on", examples=[False])
 
 
@@ -92,6 +100,7 @@ NOT_READY = Readiness(
     feedback_problem=None,
     decisions_problem=None,
     contacts_problem=None,
+    people_problem=None,
     baseline_forced=False,
 )
 
@@ -108,21 +117,23 @@ async def healthz() -> Health:
     responses={
         503: {
             "model": Readiness,
-            "description": "no release is loaded yet",
+            "description": "no release is loaded yet, or the customers' opt-outs can't be read",
             "content": {"application/json": {}},  # api/document.py adds NOT_READY
         }
     },
 )
 async def readyz(request: Request) -> Response:
-    """A release is loaded and checked. Send no traffic while this says 503."""
+    """A release is loaded and checked, and who may not be contacted is known. Send no traffic while
+    this says 503."""
     services = services_of(request)
     host = services.host
     release = host.releases.held  # read once: a swap may come while this runs
     engine = release.loaded
+    ready = engine is not None and host.people is not None
     manifest = engine.manifest if engine else None
     tell = partial(without_addresses, store=host.store.url)
     answer = Readiness(
-        ready=engine is not None,
+        ready=ready,
         release_id=engine.release_id if engine else None,
         problem=tell(release.problem),
         predictions_problem=tell(host.predictions_problem),
@@ -133,9 +144,10 @@ async def readyz(request: Request) -> Response:
         feedback_problem=tell(services.feedback.problem),
         decisions_problem=tell(services.decisions.problem if services.decisions else None),
         contacts_problem=services.contacts.problem,
+        people_problem=tell(host.people_problem),
         baseline_forced=host.switched_off,
     )
-    return JsonResponse(answer.model_dump(), status_code=200 if engine else 503)
+    return JsonResponse(answer.model_dump(), status_code=200 if ready else 503)
 
 
 def without_addresses(problem: str | None, store: str) -> str | None:

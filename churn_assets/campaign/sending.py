@@ -147,8 +147,13 @@ def contact_terms(campaigns: Campaigns, plan: Plan, now: datetime) -> dict[str, 
     }
 
 
-def export(campaigns: Campaigns, plan_id: str | None, day: date, now: datetime) -> DayList:
-    """The contact list of a day of a plan. Who is in it is noted, for `hand_over`.
+def export(
+    campaigns: Campaigns, plan_id: str | None, day: date, now: datetime, *, noted: bool = True
+) -> DayList:
+    """The contact list of a day of a plan.
+
+    Args:
+        noted: keep who is in it, for `hand_over`; off for somebody who doesn't get it.
 
     Raises:
         CampaignError: the plan isn't approved, or too old, or has no such day.
@@ -156,7 +161,7 @@ def export(campaigns: Campaigns, plan_id: str | None, day: date, now: datetime) 
     plan = campaigns.usable(plan_id, now)
     due = due_on(campaigns, plan, day, now)
     rows = _list_of(campaigns, plan, due)
-    if rows:
+    if rows and noted:
         with campaigns.ledger.writing() as connection:
             keep_taken(connection, day, _events(plan, due))
     return DayList(plan.plan_id, rows, due.done, dict(+due.dropped))

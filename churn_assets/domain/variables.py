@@ -12,6 +12,11 @@ class UnsetVariableError(ValueError):
     """A variable that is named and isn't set; the message is one line."""
 
 
+def variables_of(text: str) -> list[str]:
+    """The variables that the text names, each once, in its order."""
+    return list(dict.fromkeys(_VARIABLE.findall(text)))
+
+
 def with_variables(text: str, whose: str) -> str:
     """The text with the value of NAME for each `${NAME}`; an empty value is one, too.
 

@@ -18,7 +18,9 @@ from google.auth.exceptions import GoogleAuthError, TransportError
 from churn_assets.campaign.opening import contract_named
 from churn_assets.datasets.errors import DataError
 from churn_assets.domain.plain_errors import describe, one_line_exit
+from churn_assets.domain.variables import variables_of
 from churn_assets.orchestration.sources import PACKAGES, SERVING_PACKAGES
+from churn_assets.serving.config import Scope, parse_key_line
 from churn_assets.settings import Settings, load_settings
 from churn_assets.storage.gcs import storage_client
 from modal_jobs.deployed import carried, tags_of
@@ -31,6 +33,8 @@ Handle = modal.Secret | modal.Function[Any, Any, Any]
 SECRET_KEYS = ["GOOGLE_SERVICE_ACCOUNT", "GOOGLE_IDENTITY_PROVIDER"]
 KEY_HASHES = "CHURN_API__KEY_HASHES"
 LEDGER = "CHURN_CAMPAIGN__LEDGER"
+TOLD_BY: frozenset[Scope] = frozenset({"feedback", "campaign"})
+"""What a key has to be for to tell a contact ledger something."""
 ROLE_OF = {
     **{f"storage.objects.{verb}": "objectUser" for verb in ("create", "delete", "get", "list")},
     "storage.buckets.get": "legacyBucketReader",
@@ -104,12 +108,50 @@ def modal_secret(settings: Settings) -> str | None:
 
 def api_key_secret(settings: Settings) -> str | None:
     """The production API refuses to start without the hash of at least one key; where a contact
-    ledger is set, containers have to write and read the same one."""
+    ledger is set, containers have to write and read the same one, with the variables that its URL
+    names."""
     keys, values = [KEY_HASHES], f"{KEY_HASHES}='<name>:<sha256>'"
-    if settings.campaign.ledger.get_secret_value():
-        keys, values = [*keys, LEDGER], f'{values} {LEDGER}="${LEDGER}"'
+    if url := settings.campaign.ledger.get_secret_value():
+        named = variables_of(url)
+        # Unset here, it ends the command: an empty password would be taken for one there.
+        own = [f'{LEDGER}="${LEDGER}"', *(f'{name}="${{{name}:?}}"' for name in named)]
+        keys, values = [*keys, LEDGER, *named], " ".join([values, *own])
     origin = "   # as `.venv/bin/python -m api.security <name>` prints"
     return _has_secret(settings, settings.compute.modal.api_secret, keys, values + origin)
+
+
+def share_ledger(why: str) -> str:
+    """The command that names a contact ledger for all containers, and when none is needed."""
+    return (
+        f"export {LEDGER}='postgresql+psycopg2://<user>:${{LEDGER_PASSWORD}}@<host>/<database>'"
+        f"   # {why}, so each container has a ledger of its own, and who opts out by one is "
+        "contacted by the others. Where nobody reports feedback or runs campaigns over HTTP: "
+        f"export {KEY_HASHES} as the secret has it, with all keys limited to other things "
+        "(`--may decide` of `python -m api.security`)"
+    )
+
+
+def contact_ledger_is_shared(settings: Settings) -> str | None:
+    """What one container is told of contacts and opt-outs, the others know: they share no disk. Not
+    asked for where the keys that are known here tell it nothing."""
+    if url := settings.campaign.ledger.get_secret_value():
+        return share_ledger("it names a file") if url.lower().startswith("sqlite") else None
+    if contacts_are_untold(settings):
+        return None
+    config = settings.compute.modal
+
+    def secret() -> Handle:
+        return modal.Secret.from_name(
+            config.api_secret, environment_name=config.environment, required_keys=[LEDGER]
+        )
+
+    return _hydrated(secret, share_ledger(f"it is set neither here nor in {config.api_secret}"))
+
+
+def contacts_are_untold(settings: Settings) -> bool:
+    """By the keys that are known here, nobody may report feedback or run campaigns over HTTP."""
+    keys = [parse_key_line(line) for line in settings.api.key_hashes]
+    return bool(keys) and not any(key.may & TOLD_BY for key in keys)
 
 
 def _has_secret(settings: Settings, name: str, keys: list[str], values: str) -> str | None:
@@ -246,6 +288,7 @@ BEFORE_DEPLOYMENT: Sequence[Check] = (
     modal_environment,
     modal_secret,
     api_key_secret,
+    contact_ledger_is_shared,
 )
 GOOGLE: Sequence[Check] = (
     google_credentials,

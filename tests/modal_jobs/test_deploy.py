@@ -83,6 +83,7 @@ def test_a_ledger_has_to_be_the_containers_too(monkeypatch: pytest.MonkeyPatch) 
     check.api_key_secret(settings())
     ledger = CampaignConfig(ledger=SecretStr("postgresql://a@b/c"))
     remedy = check.api_key_secret(Settings(campaign=ledger))
+    assert check.contact_ledger_is_shared(Settings(campaign=ledger)) is None
     assert asked == [["CHURN_API__KEY_HASHES"], ["CHURN_API__KEY_HASHES", "CHURN_CAMPAIGN__LEDGER"]]
     assert remedy is not None
     assert 'CHURN_CAMPAIGN__LEDGER="$CHURN_CAMPAIGN__LEDGER"' in remedy

@@ -9,9 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from churn_assets.customers.people import ASSET as ACTIVE
-from churn_assets.customers.people import NOBODY_KNOWN, people_file, read_addressees
+from churn_assets.customers.people import NOBODY_KNOWN, Addressees, people_file, read_addressees
 from churn_assets.domain.experiment import ExperimentConfig
 from churn_assets.domain.offers import OFFER_PERCENTAGES
+from churn_assets.domain.plain_errors import describe
 from churn_assets.messages.writing.bandit import TemplateChooser
 from churn_assets.release.bundle import ReleaseError, artifact_name
 from churn_assets.release.history import Stored
@@ -34,6 +35,14 @@ from churn_assets.storage.protocol import ArtifactStore
 
 log = logging.getLogger(__name__)
 
+PEOPLE = "the customers' time zones, languages and opt-outs"
+ANEW = f"mend that, or make {ACTIVE} anew (`churn materialize --job score_customers`)"
+UNREAD = (
+    f"{PEOPLE} aren't read, so it isn't known who may be contacted; GET /readyz says why: {ANEW}"
+)
+"""Why nobody is decided for, and what to do, for whoever asks; it names no address."""
+UNASKED = f"{PEOPLE} aren't read yet; until they are, nobody is decided for"
+
 
 class EngineHost:
     """Holds the serving engine and replaces it, whole, when a new one has proved itself.
@@ -50,7 +59,8 @@ class EngineHost:
         switch_problem: why the switch can't be read, or None; it then counts as on.
         experiment: by which some customers are left alone, as it is in force.
         budget_price: that is in force, and of which release; None: each release has its own.
-        people: zones, languages and opt-outs, as the current active customers' table says.
+        people: zones, languages and opt-outs, as the current active customers' table says; None:
+            it isn't read yet or can't be, and nobody may be decided for.
         templates: chooses templates by what answers said of them; None: that is switched off.
     """
 
@@ -72,7 +82,7 @@ class EngineHost:
         self._experiments = dict.fromkeys((False, True), self._experiment_settings)
         self.budget_price: budget_price.BudgetPrice | None = None
         self._channels = tuple(channels)
-        self.people = NOBODY_KNOWN
+        self.people: Addressees | None = None
         self.templates: TemplateChooser | None = TemplateChooser() if learn_from_answers else None
         self._offered: frozenset[int] = frozenset()  # by any release, as far as it is known
         self._seen: dict[str, bytes | None] = {}
@@ -131,6 +141,15 @@ class EngineHost:
             "run `churn materialize --job score_customers`, then plan again"
         )
 
+    @property
+    def people_problem(self) -> str | None:
+        """Why the current table of who may not be contacted isn't in force, in a line; None where
+        it is."""
+        problem = self._problems.get("people")
+        if self.people is not None:
+            return problem and f"{problem}; what was read before is in force"
+        return f"{problem}; until they can, nobody is decided for: {ANEW}" if problem else UNASKED
+
     def refresh(self) -> None:
         """Look at the store once and take what is new. Blocks while loading; never raises for a
         broken release or store."""
@@ -177,7 +196,7 @@ class EngineHost:
             self._problems.pop(name, None)
         except Exception as error:  # logged and counted; the next look comes
             LOOKS_FAILED.labels(name).inc()
-            problem = f"{what} can't be read: {error}"
+            problem = f"{what} can't be read: {' '.join(describe(error).split())}"
             if problem != self._problems.get(name):
                 log.exception(problem)
             self._problems[name] = problem
@@ -208,18 +227,21 @@ class EngineHost:
                 self.store.drop_copies()
         with self._kept("offers", "what earlier releases offered"):
             self._offered = percent_offered(self.store)
-        self.look_at_people()
+        if not released:  # else they were looked at on the way
+            self.look_at_people()
         self.look_at_templates()
 
     def look_at_people(self) -> None:
-        """Read where customers live, what they read and who said no; while that can't be read, it
-        stays as it was."""
-        with (
-            self._kept("people", "the customers' time zones, languages and opt-outs"),
-            self._moved(ACTIVE) as moved,
-        ):
-            if moved:
-                self.people = read_addressees(people_file(self.store), self._channels)
+        """Read where customers live, what they read and who said no; while that can't be read, what
+        a table said before stays."""
+        with self._kept("people", PEOPLE), self._moved(ACTIVE) as moved:
+            if moved or self.people is None:
+                try:
+                    self.people = read_addressees(people_file(self.store), self._channels)
+                except Exception:
+                    if self.people is NOBODY_KNOWN:  # that there was no table says nothing of one
+                        self.people = None
+                    raise
 
     def look_at_templates(self) -> None:
         """Read what answers said of templates; while that can't be read, it stays as it was."""
@@ -251,6 +273,8 @@ class EngineHost:
             raise ReleaseError(f"its files are those of release {engine.release_id}")
         check_golden(engine, folder)  # also warms up every code path and cache
         check_live(engine, folder)
+        # Before it answers, and after it was found: its customers' table is there by then.
+        self.look_at_people()
         return engine
 
     def _find_predictions(self) -> Version:
