@@ -34,7 +34,7 @@ from churn_assets.serving.forms import load_form
 from churn_assets.settings import Settings, load_settings
 from churn_assets.stages.child_process import StageError
 from churn_assets.stages.runner import run_stage
-from churn_assets.stages.spec import Progress, Report, Stage, StageReport, StageSpec, silent
+from churn_assets.stages.spec import Progress, Stage, StageReport, StageSpec, silent
 from churn_assets.storage.opening import open_store
 from churn_assets.storage.protocol import Artifact, ArtifactError, ArtifactStore
 from churn_assets.storage.scratch import held_folder, remove_abandoned, scratch_folder
@@ -50,7 +50,7 @@ Map = Callable[[Callable[[Spec], Spec], Iterable[Spec]], Iterable[Spec]]
 
 def score_marked(
     inputs: Mapping[str, Path], out: Path, config: ScoringConfig, progress: Progress = silent
-) -> Report:
+) -> dict[str, Any]:
     """The predictions for a shard, with its run's mark beside them."""
     report = predictions.run(inputs, out, config, progress)
     shutil.copyfile(inputs["active_customers"] / MARK, out / MARK)
