@@ -20,6 +20,7 @@ from checks.own_customers import Allowed, calibration_gate
 from checks.predictors import ACCEPT_GATES, FALSE_FAILURES, Gate
 from churn_assets.customers.campaign import contacts_schema
 from churn_assets.customers.campaign_schema import load_campaign
+from churn_assets.customers.quality.said import recorded_line, recorded_problems
 from churn_assets.datasets.errors import SchemaViolationError
 from churn_assets.datasets.schemas import validate
 from churn_assets.datasets.tables import read_split
@@ -103,12 +104,12 @@ def _log_holds_the_contract(store: StoreResource, contacts: Artifact) -> dg.Asse
     """`LOG_HOLDS`, as it was when it was read; columns that are means of the outcome are among what
     it finds, and stop it where they are features."""
     report = store.report(contacts)
-    found = report["problems"]
+    found = recorded_problems(report)
     means = [leak["column"] for leak in report["leaks"] if leak["sign"] == "group_mean"]
     return dg.AssetCheckResult(
         passed=not found,
-        description="; ".join(found) or None,
-        metadata={"problems": len(found), "outcome_means": ", ".join(means) or "none"},
+        description=recorded_line(found) if found else None,
+        metadata={"problems": len(report["problems"]), "outcome_means": ", ".join(means) or "none"},
     )
 
 
@@ -122,7 +123,9 @@ def _contacts_follow_their_schema(store: StoreResource, contacts: Artifact) -> d
     folder = store.open().get(contacts)
     table = pd.concat([read_split(folder, part) for part in SPLITS], ignore_index=True)
     try:
-        validate(table, contacts_schema(load_campaign(folder)), "campaign_contacts")
+        validate(
+            table, contacts_schema(load_campaign(folder)), "campaign_contacts", show_values=False
+        )
     except SchemaViolationError as violation:
         cases = dg.MetadataValue.md(violation.failure_cases)
         return dg.AssetCheckResult(

@@ -25,6 +25,7 @@ import dagster as dg
 
 from checks.attach import check_on
 from checks.predictors import Gate
+from churn_assets.customers.quality.said import recorded_line, recorded_problems
 from churn_assets.customers.schema import load_schema
 from churn_assets.messages.shield.own_words import unfit_words
 from churn_assets.orchestration.resources import StoreResource
@@ -155,12 +156,12 @@ def _tables_hold_the_contract(store: StoreResource, history: Artifact) -> dg.Ass
     report = store.report(history)
     schema = load_schema(store.open().get(history))
     said = schema.messages if schema else ()
-    unfit = unfit_words({w.field: w.say for w in said}, {w.field: w.say_in for w in said})
-    found = [*report["problems"], *unfit]
+    unfit = [*unfit_words({w.field: w.say for w in said}, {w.field: w.say_in for w in said})]
+    found = [*recorded_problems(report), *unfit]
     return dg.AssetCheckResult(
         passed=not found,
-        description="; ".join(found) or None,
-        metadata={"problems": len(found), "leaks": len(report["leaks"])},
+        description=recorded_line(found) if found else None,
+        metadata={"problems": len(report["problems"]) + len(unfit), "leaks": len(report["leaks"])},
     )
 
 

@@ -5,14 +5,21 @@
 scores any number of customers with the release in service, in this process or, if the settings say
 `CHURN_COMPUTE__BACKEND=modal`, on up to `max_shards` Modal containers at once. The function that
 scores a shard is the one that the `predictions` asset uses.
+
+A store has one copy of what is the same. So each run marks its shards and their results: another
+one over the same customers has its own, and neither takes away what the other still reads.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable, Iterator
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -27,17 +34,30 @@ from churn_assets.serving.forms import load_form
 from churn_assets.settings import Settings, load_settings
 from churn_assets.stages.child_process import StageError
 from churn_assets.stages.runner import run_stage
-from churn_assets.stages.spec import Stage, StageReport, StageSpec
+from churn_assets.stages.spec import Progress, Stage, StageReport, StageSpec, silent
 from churn_assets.storage.opening import open_store
 from churn_assets.storage.protocol import Artifact, ArtifactError, ArtifactStore
-from churn_assets.storage.scratch import scratch_folder
+from churn_assets.storage.scratch import held_folder, remove_abandoned, scratch_folder
 from churn_assets.storage.tables import ROW_GROUP, batches_of, parquet_writer
 
 SHARD = "customer_shards"
-STAGE = Stage(name="shard_predictions", run=predictions.run, settings=ScoringConfig)
+MARK = "run.txt"
+"""The file that tells a run's shards, and their results, from those of another run."""
 Spec = dict[str, Any]
 Map = Callable[[Callable[[Spec], Spec], Iterable[Spec]], Iterable[Spec]]
 """Applies a function to each spec, wherever it likes; results in the order of the specs."""
+
+
+def score_marked(
+    inputs: Mapping[str, Path], out: Path, config: ScoringConfig, progress: Progress = silent
+) -> dict[str, Any]:
+    """The predictions for a shard, with its run's mark beside them."""
+    report = predictions.run(inputs, out, config, progress)
+    shutil.copyfile(inputs["active_customers"] / MARK, out / MARK)
+    return report
+
+
+STAGE = Stage(name="shard_predictions", run=score_marked, settings=ScoringConfig)
 
 
 def score(spec: Spec) -> Spec:
@@ -47,13 +67,15 @@ def score(spec: Spec) -> Spec:
     return report.model_dump(mode="json")
 
 
-def split(customers: Path, rows: int, out: Path) -> Iterator[Path]:
-    """Cut a Parquet file into folders with one file of at most `rows` customers each, in order."""
+def split(customers: Path, rows: int, out: Path, run: str) -> Iterator[Path]:
+    """Cut a Parquet file into folders with one file of at most `rows` customers each, in order,
+    and the mark of the run beside it."""
     for number, batch in enumerate(batches_of(pq.ParquetFile(customers), rows)):
         folder = out / f"shard-{number:05d}"
         folder.mkdir()
         with pq.ParquetWriter(folder / "customers.parquet", batch.schema) as writer:
             writer.write_batch(batch)
+        (folder / MARK).write_text(run)
         yield folder
 
 
@@ -67,7 +89,8 @@ def predict(
 ) -> int:
     """Write the predictions for every customer of a Parquet file to the Parquet file `out`.
 
-    `out` appears when it is whole; shards and results are in the store only while this runs.
+    `out` appears when it is whole; shards and results are in the store only while this runs. Of two
+    runs at once with the same `out` it is in the end whole and of the one that ended last.
 
     Args:
         customers: columns as in the asset `active_customers`.
@@ -77,11 +100,11 @@ def predict(
     Returns:
         The number of customers.
     """
-    part = out.with_name(f".{out.name}.part")
     stored: list[Artifact] = []
-    try:
+    remove_abandoned(out.parent.glob(f".{escape(out.name)}.part-*"))  # of runs that were killed
+    with held_folder(out.parent, f".{out.name}.part-") as beside, _removed_from(store, stored):
         with scratch_folder("shards") as folder:
-            shards = split(customers, config.shard_rows, folder)
+            shards = split(customers, config.shard_rows, folder, uuid4().hex)
             stored.extend(store.put(SHARD, path) for path in shards)
         specs = [
             StageSpec(
@@ -93,14 +116,21 @@ def predict(
             for shard in stored
         ]
         schema = predictions.schema_of(load_form(store.get(release)))
+        part = beside / out.name
         with parquet_writer(part, schema) as write:
             rows = _join(apply(score, specs), write, store, stored)
         part.replace(out)
+    return rows
+
+
+@contextmanager
+def _removed_from(store: ArtifactStore, stored: list[Artifact]) -> Iterator[None]:
+    """Takes out of the store, at the end of the block, whatever that has added to `stored`."""
+    try:
+        yield
     finally:
-        part.unlink(missing_ok=True)
         for artifact in stored:
             store.delete(artifact.name, artifact.version)
-    return rows
 
 
 def _join(

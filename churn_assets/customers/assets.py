@@ -15,6 +15,7 @@ import dagster as dg
 from churn_assets.customers.campaign import write_contacts
 from churn_assets.customers.campaign_schema import CampaignSchema, load_campaign
 from churn_assets.customers.contract.model import Contract, load_contract
+from churn_assets.customers.quality.said import recorded_line
 from churn_assets.customers.reading.sources import Places
 from churn_assets.customers.schema import CustomerSchema, load_schema
 from churn_assets.customers.tables import write_active, write_history
@@ -79,7 +80,7 @@ def campaign_contacts_asset() -> dg.AssetsDefinition:
             "dagster/row_count": table.used,
             "refused": table.refused,
             "accepted": table.positives or 0,
-            "problems": "; ".join(report.problems) or "none",
+            "problems": recorded_line(report.problems),
             "outcome_means": ", ".join(
                 leak.column for leak in report.leaks if leak.sign == "group_mean"
             )
@@ -136,8 +137,8 @@ def _own() -> list[dg.AssetsDefinition]:
             "contract": contract.name,
             "dagster/row_count": table.used,
             "refused": table.refused,
-            "problems": "; ".join(report.problems) or "none",
-            "notes": "; ".join(report.notes) or "none",
+            "problems": recorded_line(report.problems),
+            "notes": recorded_line(report.notes),
             **_columns(schema),
         }
         return _made(artifact, figures)

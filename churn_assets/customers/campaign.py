@@ -29,6 +29,7 @@ from churn_assets.customers.fields import customer_field
 from churn_assets.customers.quality.columns import as_level, text
 from churn_assets.customers.quality.judging import USED, Judged
 from churn_assets.customers.quality.report import QualityReport
+from churn_assets.customers.quality.said import recorded_line
 from churn_assets.customers.reading.sources import Places
 from churn_assets.customers.schema import CustomerField
 from churn_assets.customers.splits import write_splits
@@ -112,11 +113,12 @@ def write_contacts(
 
     report = check(contract, places, refused, told, take, CAMPAIGN)
     if not frames or frames[0].empty:
-        said = "; ".join(report.problems) or "the log has no rows that can be used"
+        unsaid = "the log has no rows that can be used"
+        said = recorded_line(report.problems) if report.problems else unsaid
         raise DataError(f"{contract.name}: {said}")
     _refuse_too_few(frames[0], schema)
     contacts = contacts_schema(schema)
-    validate(frames[0], contacts, f"{contract.name}'s campaign")
+    validate(frames[0], contacts, f"{contract.name}'s campaign", show_values=False)
     frame = contacts.validate(frames[0])
     split = stratified_split(frame[LEVEL].to_numpy() * 2 + frame[ACCEPTED].to_numpy())
     if schema.repeated:
@@ -124,7 +126,7 @@ def write_contacts(
     schema.save(out)
     about = {"name": NAME, "campaign": schema.contract}
     rates = write_splits(frame.assign(split=split), out, about, ACCEPTED)
-    facts = report.as_json() | {"positive_rate": rates}
+    facts = report.stored(rates)
     (out / "report.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     return report
 

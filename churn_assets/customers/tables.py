@@ -32,6 +32,7 @@ from churn_assets.customers.quality.judging import USED, Judged
 from churn_assets.customers.quality.languages import language_of
 from churn_assets.customers.quality.leaving import gone_by_now, has_left, still_to_come
 from churn_assets.customers.quality.report import QualityReport
+from churn_assets.customers.quality.said import recorded_line
 from churn_assets.customers.quality.tenure import months_of
 from churn_assets.customers.quality.zones import zone_of
 from churn_assets.customers.reading.sources import Places
@@ -76,7 +77,7 @@ def write_history(
     schema.save(out)
     about = {"name": "customer_history", "contract": schema.contract}
     rates = write_splits(_split_history(schema, frame), out, about, LABEL)
-    facts = report.as_json() | {"positive_rate": rates}
+    facts = report.stored(rates)
     (out / "report.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     return report
 
@@ -170,7 +171,9 @@ class _Taken:
         """A table's rows; raises DataError where they couldn't be typed or there are none."""
         found = self.frames.get(name)
         if found is None or found.empty:
-            said = "; ".join(report.problems) or f"{name} has no rows that can be used"
+            # Dagster's records keep it: without cells.
+            unsaid = f"{name} has no rows that can be used"
+            said = recorded_line(report.problems) if report.problems else unsaid
             raise DataError(f"{self.contract.name}: {said}")
         return found
 

@@ -27,11 +27,22 @@ from tests.api.server import HERE, running
 
 
 @pytest.mark.parametrize(
-    ("content", "on"), [(b"on", True), (b"incident 42", True), (b"off\n", False), (b"", False)]
+    ("content", "on"),
+    [
+        (b"on", True),
+        (b"incident 42", True),
+        (b"", True),
+        (b"\n", True),
+        (b"off", False),
+        (b"off\n", False),
+        (b" OFF", False),
+        (b"0", False),
+        (b"false", False),
+    ],
 )
 def test_kill_switch_in_the_store(host: EngineHost, content: bytes, on: bool) -> None:
     """Anything but an explicit "off" switches to the baseline: who is in a hurry can't get it
-    wrong."""
+    wrong. `touch` made an empty file, which counted as off."""
     host.store.write_pointer(kill_switch.POINTER, content)
     host.refresh()
     assert host.switched_off is on

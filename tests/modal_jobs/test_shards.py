@@ -16,6 +16,7 @@ from churn_assets.serving.bulk import scoring as predictions
 from churn_assets.settings import Settings, load_settings
 from churn_assets.storage.local import LocalArtifactStore
 from churn_assets.storage.protocol import Artifact
+from churn_assets.storage.scratch import held_folder
 from modal_jobs import app, shards
 from tests.modal_jobs.standin import StandInModal
 from tests.release.small_release import build_release, made_up_rows, publish
@@ -120,6 +121,43 @@ def test_a_failing_shard_fails_the_whole_and_cleans_up(
     assert {artifact.name for artifact in store.artifacts()} == {"releases/test"}
     assert [path.name for path in out.parent.iterdir()] == ["out"]
     assert out.read_text() == "yesterday's"
+
+
+def test_two_runs_at_once_leave_each_other_s_alone(
+    tmp_path: Path, store: LocalArtifactStore, release: Artifact, customers: Path
+) -> None:
+    """Why: of the same customers, release and `out` they had the same shards, results and
+    unfinished file, and whoever ended first took them away from the other."""
+    out, before, config = tmp_path / "out", tmp_path / "before", ScoringConfig(shard_rows=40)
+    shards.predict(customers, before, store, release, config)
+    ended = []
+
+    def meanwhile(score: Callable[[Spec], Spec], specs: Iterable[Spec]) -> Iterable[Spec]:
+        first, *others = specs
+        made = score(first)
+        ended.append(shards.predict(customers, out, store, release, config))
+        assert out.read_bytes() == before.read_bytes()
+        yield made
+        ended.append(shards.predict(customers, out, store, release, config))
+        yield from map(score, others)
+
+    assert shards.predict(customers, out, store, release, config, meanwhile) == 103
+    assert ended == [103, 103]
+    assert out.read_bytes() == before.read_bytes()
+    assert {artifact.name for artifact in store.artifacts()} == {"releases/test"}
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_killed_run_s_unfinished_file_goes_with_the_next_run(
+    tmp_path: Path, store: LocalArtifactStore, release: Artifact, customers: Path
+) -> None:
+    """It holds customers' rows; one that is being written stays."""
+    with held_folder(tmp_path, ".out.part-") as living:
+        killed = tmp_path / ".out.part-killed"
+        killed.mkdir()
+        (killed / "out").write_text("rows")
+        assert shards.predict(customers, tmp_path / "out", store, release, ScoringConfig()) == 103
+        assert (killed.exists(), living.exists()) == (False, True)
 
 
 def test_an_upload_that_breaks_off_leaves_no_shards(

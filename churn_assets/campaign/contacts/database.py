@@ -7,8 +7,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from churn_assets.campaign.errors import LedgerError
+from churn_assets.domain.database_urls import DatabaseUrlError, database_url, without_secrets
 from churn_assets.domain.variables import UnsetVariableError, with_variables
 
+SETTING = "CHURN_CAMPAIGN__LEDGER"
 BUSY_SECONDS = 5.0  # waiting for another process's commit to a file, or for a server to answer
 LONGEST_WAIT = "60s"  # for another writer's transaction on a server: a large import takes a while
 ALIVE = {
@@ -29,14 +31,19 @@ def engine_of(text: str) -> sa.Engine:
     """Connections to the database at a URL, in which `${NAME}` stands for a variable.
 
     Raises:
-        LedgerError: a variable isn't set.
-        ArgumentError, ImportError: it is no URL that can be used.
+        LedgerError: a variable isn't set, or it is no URL that can be used.
     """
     try:
-        url = with_variables(text, "CHURN_CAMPAIGN__LEDGER")
+        url = database_url(with_variables(text, SETTING))
     except UnsetVariableError as error:
         raise LedgerError(str(error)) from error
-    return engine_at(sa.make_url(url))
+    except DatabaseUrlError as error:
+        raise LedgerError(f"{SETTING} can't be used: {error}") from error
+    try:
+        return engine_at(url)
+    except (sa.exc.ArgumentError, ImportError) as error:
+        said = without_secrets(str(error), url)
+        raise LedgerError(f"{SETTING} can't be used: {said}") from None
 
 
 def engine_at(url: sa.URL) -> sa.Engine:

@@ -42,6 +42,8 @@ from churn_assets.campaign.contacts.opening import FILE
 from churn_assets.campaign.contacts.taken import TAKEN
 from churn_assets.campaign.contacts.untold import PASSED_OVER, pass_over, passed_over
 from churn_assets.campaign.errors import LedgerError
+from churn_assets.domain.database_urls import shown, without_secrets
+from churn_assets.domain.plain_errors import is_full
 
 Status = Literal["draft", "approved", "replaced", "cancelled"]
 
@@ -87,15 +89,11 @@ class Ledger:
     """
 
     def __init__(self, url: str) -> None:
-        try:
-            self._engine = engine_of(url)
-        except (sa.exc.ArgumentError, ImportError) as error:
-            raise LedgerError(f"CHURN_CAMPAIGN__LEDGER can't be used: {error}") from error
+        self._engine = engine_of(url)
         where = self._engine.url
-        self.shown = where.set(query={}).render_as_string()  # it may hold a password, too
+        self.shown = shown(where)
         self.file = Path(where.database or "") if is_sqlite(where) else None
-        self._ready = False
-        self.writes = 0  # transactions of this process that may have changed it
+        self._ready, self.writes = False, 0  # transactions of this process that may have changed it
 
     @classmethod
     def open(cls, url: str, home: Path) -> Ledger:
@@ -321,8 +319,10 @@ class Ledger:
             yield
         except sa.exc.SQLAlchemyError as error:
             self._ready = False
-            said = " ".join(str(getattr(error, "orig", None) or type(error).__name__).split())
-            raise LedgerError(f"the contact ledger {self.shown}: {said}") from error
+            told = getattr(error, "orig", None)  # by the driver: SQLAlchemy adds a row's values
+            said = without_secrets(str(told or type(error).__name__), self._engine.url)
+            cause = told if is_full(told) else None  # no other is needed, and records keep causes
+            raise LedgerError(f"the contact ledger {self.shown}: {said}") from cause
 
 
 def _create_tables(connection: sa.Connection) -> None:

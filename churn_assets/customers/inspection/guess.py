@@ -13,7 +13,6 @@ from churn_assets.customers.inspection.dates import Written
 from churn_assets.customers.inspection.flags import find_flags
 from churn_assets.customers.inspection.keys import Keys
 from churn_assets.customers.inspection.paid import Unpaid
-from churn_assets.customers.inspection.personal import NOBODY, Personal
 from churn_assets.customers.inspection.unknown import Unknown, what_of
 from churn_assets.customers.inspection.words import (
     means_yes,
@@ -24,6 +23,7 @@ from churn_assets.customers.inspection.words import (
 )
 from churn_assets.customers.quality.columns import date, number, text, trimmed, word
 from churn_assets.customers.quality.leakage import Candidate, Leak, comes_afterwards, find_leaks
+from churn_assets.customers.quality.personal import NOBODY, Personal
 from churn_assets.customers.quality.profile import MOST_LEVELS, ColumnProfile
 from churn_assets.customers.reading.dates import DAYS_OF_A_MONTH
 from churn_assets.customers.reading.numbers import Marks

@@ -15,8 +15,8 @@ from churn_assets.customers.inspection.draft import first_contract
 from churn_assets.customers.inspection.guess import Guess
 from churn_assets.customers.inspection.keys import find_keys
 from churn_assets.customers.inspection.paid import find_unpaid
-from churn_assets.customers.inspection.personal import find_personal
 from churn_assets.customers.inspection.unknown import find_unknown, without_words
+from churn_assets.customers.quality.personal import find_personal
 from churn_assets.customers.quality.profile import ColumnProfile, profile
 from churn_assets.customers.quality.workspace import cell_of, cells_of, marks_in, workspace
 from churn_assets.customers.reading.numbers import worded

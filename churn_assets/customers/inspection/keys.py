@@ -9,15 +9,15 @@ import duckdb
 
 from churn_assets.customers.contract.tables import DateOrder
 from churn_assets.customers.headings import says
-from churn_assets.customers.inspection.personal import (
+from churn_assets.customers.inspection.words import named
+from churn_assets.customers.quality.columns import date, is_missing, trimmed, word
+from churn_assets.customers.quality.personal import (
     ADDRESSES,
     EMAILS,
     NOBODY,
     PHONES,
     Personal,
 )
-from churn_assets.customers.inspection.words import named
-from churn_assets.customers.quality.columns import date, is_missing, trimmed, word
 from churn_assets.customers.quality.profile import ColumnProfile
 from churn_assets.customers.quality.workspace import one
 

@@ -7,15 +7,13 @@ from dataclasses import dataclass, replace
 
 import duckdb
 
-from churn_assets.customers.inspection.personal import is_email, is_personal
 from churn_assets.customers.quality.columns import is_missing, number, trimmed
+from churn_assets.customers.quality.personal import is_email, is_sign
 from churn_assets.customers.quality.profile import ColumnProfile
 from churn_assets.customers.quality.workspace import one
 from churn_assets.customers.reading.numbers import Marks
 
 _MOST_WORDS = 3  # more are no sign for "unknown"
-_FEWEST_ROWS = 5  # of such a sign: what stands in fewer may be a remark about one customer
-_SHORT = r"^[^\s]{1,20}(\s[^\s]{1,20})?$"  # two words, as "not known"; a remark has more
 _FEWEST_NUMBERS, _MOST_NUMBERS = 0.5, 0.99  # of a column's cells; with more, the others are damaged
 
 
@@ -44,7 +42,7 @@ def find_unknown(
         if column.distinct <= 2 + _MOST_WORDS:  # a code, most likely
             continue
         cell = f"c{i}"
-        sign = f"n >= {_FEWEST_ROWS} AND regexp_matches(t, '{_SHORT}') AND NOT ({is_personal()})"
+        sign = is_sign()
         signs, others, codes = one(
             connection,
             f"""SELECT list(t ORDER BY t) FILTER ({sign}),

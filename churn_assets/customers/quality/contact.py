@@ -15,6 +15,7 @@ from churn_assets.customers.quality.columns import (
     word,
 )
 from churn_assets.customers.quality.judging import USED, Judged
+from churn_assets.customers.quality.said import Said, levels
 from churn_assets.customers.quality.workspace import one
 from churn_assets.domain.cells import listed_cells
 
@@ -36,10 +37,15 @@ def unclear_flags(
         ).fetchall()
         if not found:
             continue
-        yield (
-            f"{judged.name}: {flag.said.column}: {listed_cells(found)} neither yes nor no: "
-            f"{sum(rows for _, rows in found):,} rows count as {_COUNTS_AS[flag.forbids]}; write "
-            f"in the contract what they mean: {flag.key}.yes: [...], no: [...]"
+        where = f"{judged.name}: {flag.said.column}:"
+        asked = (
+            f"neither yes nor no: {sum(rows for _, rows in found):,} rows count as "
+            f"{_COUNTS_AS[flag.forbids]}; write in the contract what they mean: {flag.key}.yes: "
+            "[...], no: [...]"
+        )
+        yield Said(
+            f"{where} {listed_cells(found)} {asked}",
+            f"{where} {levels(connection, found)} {asked}",
         )
 
 

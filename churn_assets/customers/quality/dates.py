@@ -9,6 +9,7 @@ import duckdb
 from churn_assets.customers.contract.tables import DateOrder, Table
 from churn_assets.customers.quality.columns import date, is_missing, one_spaced, slashed, trimmed
 from churn_assets.customers.quality.judging import Judged
+from churn_assets.customers.quality.said import Said
 from churn_assets.customers.quality.workspace import one
 from churn_assets.customers.reading.dates import SAY_DATES
 
@@ -26,17 +27,15 @@ def dates_unread(
     words = [c.name for c in judged.columns
              if "feature" in c.uses and c.reads in ("words", "levels")]  # fmt: skip
     for name, cell in _dated(connection, judged, words):
-        yield (
-            f"{judged.name}: the feature {name} looks like dates ({cell}): name it {_NAMED}{said}; "
-            "or leave it out"
-        )
+        which = f"{judged.name}: the feature {name} looks like dates"
+        mend = f"name it {_NAMED}{said}; or leave it out"
+        yield Said(f"{which} ({cell}): {mend}", f"{which}: {mend}")
     rules = [one_spaced(rule.column) for rule in table.leave_out if rule.before]
     for name, cell in _unread(connection, judged, rules, table.format.date):
         mend = f"it is none as {table.format.date}" if table.format.date else SAY_DATES
-        yield (
-            f"{judged.name}: leave_out reads no date in {name} ({cell}) and leaves no such row "
-            f"out: {mend}"
-        )
+        which = f"{judged.name}: leave_out reads no date in {name}"
+        mend = f"and leaves no such row out: {mend}"
+        yield Said(f"{which} ({cell}) {mend}", f"{which} {mend}")
 
 
 def dates_unmentioned(
@@ -45,10 +44,9 @@ def dates_unmentioned(
     """What is worth knowing: columns of such dates that the contract doesn't speak of."""
     others = [name for name in judged.read.columns if name not in mentioned]
     for name, cell in _dated(connection, judged, others):
-        yield (
-            f"{judged.name}: {name} looks like dates ({cell}), and the contract doesn't speak of "
-            f"it: it is used if it is named {_NAMED}"
-        )
+        which = f"{judged.name}: {name} looks like dates"
+        unsaid = f"and the contract doesn't speak of it: it is used if it is named {_NAMED}"
+        yield Said(f"{which} ({cell}), {unsaid}", f"{which}, {unsaid}")
 
 
 def _unread(

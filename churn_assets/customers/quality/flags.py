@@ -18,6 +18,7 @@ from churn_assets.customers.quality.columns import (
     word,
 )
 from churn_assets.customers.quality.judging import Judged
+from churn_assets.customers.quality.said import Said, levels
 from churn_assets.domain.cells import TRUTHS, listed_cells
 
 
@@ -46,9 +47,14 @@ def unread_flags(
         strange = [(shown, rows) for shown, rows, understood in found if not understood]
         one_of_two = len(words) == 2 and all(len(said) == 1 for said in _two_words(words))
         if strange and (len(strange) == len(words) or one_of_two):
-            yield (
-                f"{judged.name}: {name}: {listed_cells(strange)} neither yes nor no: write in the "
-                f"contract what they mean: features.{name}: {{kind: flag, {_proposed(words)}}}"
+            where = f"{judged.name}: {name}:"
+            asked = (
+                "neither yes nor no: write in the contract what they mean: "
+                f"features.{name}: {{kind: flag, {_proposed(words)}}}"
+            )
+            yield Said(
+                f"{where} {listed_cells(strange)} {asked}",
+                f"{where} {levels(connection, strange)} {asked}",
             )
 
 

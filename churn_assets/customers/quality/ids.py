@@ -9,6 +9,7 @@ import duckdb
 from churn_assets.customers.contract.model import Identity
 from churn_assets.customers.quality.columns import one_spaced
 from churn_assets.customers.quality.judging import USED, Judged
+from churn_assets.customers.quality.said import Said
 from churn_assets.customers.quality.workspace import one
 
 FEW = 0.5
@@ -38,13 +39,17 @@ def other_ids(
             (SELECT min((id, as_before)) FROM alike)"""
     known, others, first, before, alike, pair = one(connection, query)
     if alike:
-        yield (
-            f"active: {alike:,} of {known:,} ids differ from the history's by leading zeros alone, "
-            f"as {pair[0]!r} and {pair[1]!r}: are they the same customers? Write both alike, or "
-            "nothing that is known of one holds for the other"
+        which = (
+            f"active: {alike:,} of {known:,} ids differ from the history's by leading zeros alone"
         )
+        asked = (
+            "are they the same customers? Write both alike, or nothing that is known of one holds "
+            "for the other"
+        )
+        yield Said(f"{which}, as {pair[0]!r} and {pair[1]!r}: {asked}", f"{which}: {asked}")
     elif identity.snapshot and others > FEW * known:
-        yield (
+        asked = (
             f"active: {known - others:,} of {known:,} customers were ever in the history's "
-            f"snapshots: are the ids written alike? Here they are as {first!r}, there as {before!r}"
+            "snapshots: are the ids written alike?"
         )
+        yield Said(f"{asked} Here they are as {first!r}, there as {before!r}", asked)

@@ -11,6 +11,7 @@ from churn_assets.customers.contract.people import People
 from churn_assets.customers.languages import LANGUAGES, NAMES, TAG
 from churn_assets.customers.quality.columns import listed, one_spaced, text, word
 from churn_assets.customers.quality.judging import USED, Judged
+from churn_assets.customers.quality.said import Said, levels
 from churn_assets.domain.cells import as_word, listed_cells, shortened
 
 
@@ -41,7 +42,11 @@ def unserved_languages(
     count = sum(rows for _, rows in found)
     own = next((cell for cell, _ in found if not re.fullmatch(TAG, cell)), None)
     hint = f"; if it means es, say so: people.languages: {{{shortened(own)}: es}}" if own else ""
-    yield (
-        f"{judged.name}: {people.language}: {listed_cells(found)}: not understood, or no "
-        f"message is reviewed in it: {count:,} rows are written to in English{hint}"
+    where = f"{judged.name}: {people.language}:"
+    said = (
+        f"not understood, or no message is reviewed in it: {count:,} rows are written to in English"
+    )
+    yield Said(
+        f"{where} {listed_cells(found)}: {said}{hint}",
+        f"{where} {levels(connection, found)}: {said}",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from churn_assets.customers.quality.drift import Drift
 from churn_assets.customers.quality.judging import Refusals
 from churn_assets.customers.quality.leakage import Leak
+from churn_assets.customers.quality.said import WITHOUT_CELLS, recorded
 
 
 @dataclass(frozen=True)
@@ -109,3 +111,9 @@ class QualityReport:
             "drift": [asdict(one) for one in self.drift],
             "tables": tables,
         }
+
+    def stored(self, rates: Mapping[str, float] | None) -> dict[str, Any]:
+        """The report as it lies beside the typed table, with the label's rates; sound tables' is
+        as that of earlier versions, to the byte."""
+        without = {WITHOUT_CELLS: recorded(self.problems)} if self.problems else {}
+        return self.as_json() | {"positive_rate": rates} | without

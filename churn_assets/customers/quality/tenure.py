@@ -10,6 +10,7 @@ from churn_assets.customers.contract.expression import columns_of, to_sql
 from churn_assets.customers.contract.model import CustomerPart
 from churn_assets.customers.quality.judging import USED, Judged, with_first_row
 from churn_assets.customers.quality.leaving import happened, latest_leaving
+from churn_assets.customers.quality.said import Said
 from churn_assets.customers.quality.workspace import one
 from churn_assets.customers.reading.dates import DAYS_OF_A_MONTH
 from churn_assets.domain.contracts import MAX_TENURE
@@ -69,7 +70,8 @@ def no_tenures(
         tenure = part.tenure
         columns = columns_of(tenure.months) if tenure.months else [tenure.since or ""]
         first = with_first_row(connection, judged, columns, f"(file, row) IN ({none})")
-        yield (
+        said = (
             f"{judged.name}: the tenure of {wrong:,} rows is unknown, negative or above "
-            f"{MAX_TENURE:,} months; {first}"
+            f"{MAX_TENURE:,} months"
         )
+        yield Said(f"{said}; {first}", f"{said} ({', '.join(columns)})")

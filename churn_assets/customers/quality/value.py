@@ -9,6 +9,7 @@ import duckdb
 from churn_assets.customers.contract.expression import columns_of, to_sql
 from churn_assets.customers.quality.judging import USED, Judged, with_first_row
 from churn_assets.customers.quality.report import QualityReport
+from churn_assets.customers.quality.said import Said
 from churn_assets.customers.quality.workspace import one
 from churn_assets.domain.contracts import MAX_CHARGES
 
@@ -36,11 +37,13 @@ def judge_value(
     )
     if wrong:
         bad = f"coalesce({monthly} < 0 OR {monthly} > {MAX_CHARGES}, true)"
-        first = with_first_row(connection, judged, columns_of(expression), bad)
-        report.problems.append(
+        columns = columns_of(expression)
+        first = with_first_row(connection, judged, columns, bad)
+        said = (
             f"{judged.name}: the monthly value of {wrong:,} rows is unknown, negative or above "
-            f"{MAX_CHARGES:,.2f}; {first}"
+            f"{MAX_CHARGES:,.2f}"
         )
+        report.problems.append(Said(f"{said}; {first}", f"{said} ({', '.join(columns)})"))
     report.notes += _of_nothing(judged, expression, nothing)
 
 

@@ -10,6 +10,7 @@ import duckdb
 from churn_assets.customers.contract.people import People
 from churn_assets.customers.quality.columns import one_spaced, text
 from churn_assets.customers.quality.judging import USED, Judged
+from churn_assets.customers.quality.said import Said, levels
 
 SHOWN = 3
 
@@ -36,8 +37,11 @@ def unknown_zones(
     ).fetchall()
     if found:
         rows, names = sum(count for _, count in found), [cell for cell, _ in found[:SHOWN]]
-        yield (
-            f"{judged.name}: {people.zone}: {', '.join(map(repr, names))} "
+        where = f"{judged.name}: {people.zone}:"
+        yield Said(
+            f"{where} {', '.join(map(repr, names))} "
             f"{'and others are no time zones' if len(found) > SHOWN else 'is no time zone'} "
-            f"({rows:,} rows): say people.zones: {{{names[0]}: Europe/Madrid}} or the like"
+            f"({rows:,} rows): say people.zones: {{{names[0]}: Europe/Madrid}} or the like",
+            f"{where} no time zone in {rows:,} rows, which have {levels(connection, found)}: say "
+            "people.zones",
         )

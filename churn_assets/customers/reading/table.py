@@ -18,22 +18,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from churn_assets.customers.contract.tables import Format, Query, Table
+from churn_assets.customers.reading.database import engine_of
 from churn_assets.customers.reading.dialect import Dialect, dialect_of
 from churn_assets.customers.reading.lines import Record, records
 from churn_assets.customers.reading.sources import Places, files_of, unchanged
 from churn_assets.datasets.errors import CorruptFileError, DataError
 from churn_assets.domain.cells import cell_text
-from churn_assets.domain.variables import UnsetVariableError, with_variables
+from churn_assets.domain.database_urls import shown, without_secrets
 from churn_assets.stages.spec import Progress, silent
 
 NOTES = ("refused_row", "refused_because")  # what is added to a refused row, and read as no column
 _BATCH = 20_000  # rows at once in memory
-_DRIVERS = {  # of databases that SQLAlchemy reaches by somebody else's package
-    "bigquery": "sqlalchemy-bigquery",
-    "databricks": "databricks-sqlalchemy",
-    "redshift": "sqlalchemy-redshift",
-    "snowflake": "snowflake-sqlalchemy",
-}
 _BROKEN = pa.schema([("file", pa.int32()), ("row", pa.int64()), ("line", pa.string()),
                      ("problem", pa.string())])  # fmt: skip
 
@@ -329,37 +324,19 @@ def _as_text(column: Any) -> list[str | None]:
 
 
 def _from_sql(query: Query, folder: Path, progress: Progress) -> ReadFile:
-    try:
-        import sqlalchemy
-    except ImportError as error:
-        raise DataError(
-            "a table by sql needs SQLAlchemy: pip install 'churn-retention[sql]'"
-        ) from error
-
+    engine = engine_of(query.url)
+    # Imported only now, as it comes with an extra of the package: where it lacks, that is said.
+    import sqlalchemy
     from google.api_core.exceptions import GoogleAPIError
     from google.auth.exceptions import GoogleAuthError
 
-    try:
-        url = sqlalchemy.make_url(with_variables(query.url, "sql.url"))
-        shown = url.render_as_string(hide_password=True)
-        engine = sqlalchemy.create_engine(url)
-    except UnsetVariableError as error:
-        raise DataError(str(error)) from error
-    except sqlalchemy.exc.NoSuchModuleError as error:
-        name = url.drivername.partition("+")[0]
-        driver = _DRIVERS.get(name)
-        advice = f"pip install {driver}" if driver else "is it written right?"
-        raise DataError(f"sql.url can't be used: no driver for {name}:// here; {advice}") from error
-    except (sqlalchemy.exc.ArgumentError, ImportError) as error:
-        raise DataError(f"sql.url can't be used: {error}") from error
-    except (GoogleAPIError, GoogleAuthError) as error:  # BigQuery's driver looks for credentials
-        raise DataError(f"{shown}: {' '.join(str(error).split())}") from error
+    where = shown(engine.url)
     try:
         with engine.connect().execution_options(
             stream_results=True, yield_per=_BATCH
         ) as connection:
             result = connection.execute(sqlalchemy.text(query.query))
-            names = _named(result.keys(), shown)
+            names = _named(result.keys(), where)
             row = 0
             with _Writer(folder, 0, names) as out:
                 for row, values in enumerate(result, start=1):
@@ -367,10 +344,10 @@ def _from_sql(query: Query, folder: Path, progress: Progress) -> ReadFile:
                     if row % _BATCH == 0:
                         progress(row, 0)
     except (sqlalchemy.exc.SQLAlchemyError, GoogleAPIError, GoogleAuthError) as error:
-        said = " ".join(str(getattr(error, "orig", None) or error).split())
-        raise DataError(f"{shown}: {said}") from error
+        said = without_secrets(str(getattr(error, "orig", None) or error), engine.url)
+        raise DataError(f"{where}: {said}") from None  # the cause would be recorded as it is
     finally:
         engine.dispose()
     if not row:
-        raise DataError(f"{shown}: the query gives no rows")
-    return ReadFile(0, shown, names, out.rows_written, out.lines_written, None)
+        raise DataError(f"{where}: the query gives no rows")
+    return ReadFile(0, where, names, out.rows_written, out.lines_written, None)

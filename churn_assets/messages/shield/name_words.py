@@ -16,7 +16,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from churn_assets.messages.shield.rules import default_rules, skeleton, spelled
+from churn_assets.customers.languages import LANGUAGES
+from churn_assets.messages.shield.rules import default_rules, skeleton, spelled, words_of
 
 WORDS_PATH = Path(__file__).with_name("name_words.json")
 # A word that is long enough to be told from a name is found in pieces too: "Ur gent".
@@ -36,6 +37,7 @@ class NameWords(BaseModel):
         sentence_words: two of them make a sentence.
         advertising_words: with a word of `surnames` they make an advertisement.
         never, insults: by language; in no name.
+        names_in_rules: phrases of a rules file, of any language, that people are called.
         placeholders: what tables have in a name's place; the second list's words are names as well
             where they are written like one ("Nan", "Null").
         statuses: what a customer is, in a name's place; `statuses_within`, wherever they stand.
@@ -51,6 +53,7 @@ class NameWords(BaseModel):
     advertising_words: frozenset[str]
     never: dict[str, tuple[str, ...]]
     insults: dict[str, tuple[str, ...]]
+    names_in_rules: frozenset[str]
     placeholders: frozenset[str]
     placeholders_in_lower_case: frozenset[str]
     statuses: frozenset[str]
@@ -138,8 +141,11 @@ def _never() -> dict[str, list[str]]:
     """
     rules, known = default_rules(), name_words()
     of_rules = {*rules.banned_in_names, *rules.gift_words, *rules.discount_words}
+    for language in LANGUAGES[1:]:  # English is the rules' own; a name may be in any
+        of_rules |= {*words_of(language)} - {*rules.surnames}
     own = (phrase for phrase in _own_phrases() if not _UNSPACED.search(phrase))
-    phrases = {_read(phrase) for phrase in (*of_rules, *own)} - known.surnames - {"log in"}
+    names = known.surnames | {*map(_read, known.names_in_rules)}
+    phrases = {_read(phrase) for phrase in (*of_rules, *own)} - names
     by_letters: dict[str, list[str]] = {}
     for phrase in sorted(phrases):
         by_letters.setdefault(_letters(phrase), []).append(phrase)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache, cached_property
 from itertools import groupby
 from pathlib import Path
@@ -121,6 +121,16 @@ class ShieldRules(BaseModel):
             "|".join(map(re.escape, words)) for words in (self.number_words, self.counted_words)
         )
         return rf"\b(?:{numbers})\W+(?:\w+\W+)?(?:{counted})\b"
+
+
+def words_of(language: Language) -> Iterator[str]:
+    """What another language's file bans or gives away, without the rest of its rules: those would
+    have their patterns compiled."""
+    own = json.loads(language_path(language).read_text(encoding="utf-8"))
+    for group in own["banned_phrases"].values():
+        yield from group
+    yield from own["gift_words"]
+    yield from own["discount_words"]
 
 
 def load_rules(path: Path = RULES_PATH) -> ShieldRules:

@@ -27,15 +27,15 @@ def forced_by_environment() -> bool:
 def is_on(store: ArtifactStore) -> bool:
     """Whether the store's switch is on.
 
-    Any content but an explicit "off" counts: who finds the switch in an emergency need not know a
-    syntax.
+    Any content but an explicit "off" counts, and none as well (`touch`): who finds the switch in an
+    emergency need not know a syntax. The product itself has always written on or off.
 
     Raises:
         ArtifactError: it can't be read. Whoever decides must then take it to be on: somebody may
             have thrown it.
     """
     content = store.read_pointer(POINTER)
-    return content is not None and content.strip().lower() not in (b"", b"off", b"0", b"false")
+    return content is not None and content.strip().lower() not in (b"off", b"0", b"false")
 
 
 def set_switch(store: ArtifactStore, *, on: bool) -> None:

@@ -24,6 +24,8 @@ _LONG = 0.9  # of a column's numbers are as long as phone numbers
 _LONGEST_NUMBER = 1e8  # nine digits: shorter ones are no phone numbers, or amounts as well...
 _CALLED_PHONE = 1e6  # ...but where the heading says so
 _NEARLY_ALL = 2 / 3  # of the cells are different
+_FEWEST_ROWS = 5  # of a sign: what stands in fewer may be a remark about one customer
+_SHORT = r"^[^\s]{1,20}(\s[^\s]{1,20})?$"  # two words, as "not known"; a remark has more
 _FEW_EACH, _MANY = 5, 12  # rows of a word, on average, where there are many words
 
 _EMAIL = r"(?i)(^|[\s<;,(:])[^\s@<>;,]+@[^\s@<>;,]+[.]\p{L}{2,}"
@@ -85,6 +87,12 @@ def is_personal() -> str:
     """SQL: whether a cell `t` has the form of an e-mail address, phone number or postal address."""
     forms = (is_email(), *_phone_forms().values(), *_addresses().values())
     return " OR ".join(f"({form})" for form in forms)
+
+
+def is_sign() -> str:
+    """SQL: whether a cell `t` that `n` rows have is a short word of many customers, which says
+    nothing about a single one: "unknown", or a level of a category."""
+    return f"n >= {_FEWEST_ROWS} AND regexp_matches(t, '{_SHORT}') AND NOT ({is_personal()})"
 
 
 def _by_form(
