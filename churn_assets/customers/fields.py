@@ -105,6 +105,7 @@ def schema_of(contract: Contract) -> CustomerSchema:
         written=table.format,
         missing=table.missing,
         permissions=tuple(_permissions(contract)),
+        left_out_rows=table.leave_out,
     )
 
 
