@@ -166,6 +166,7 @@ def bind(settings: Settings) -> dict[str, Any]:
             refused=settings.home / "customers" / "refused",
             raw=settings.home / "raw",
             data=settings.data,
+            zone=settings.api.default_time_zone,
         ),
         "risk_config": settings.risk,
         "accept_config": settings.accept,

@@ -74,7 +74,7 @@ def predict(
     if sample == (file is not None):
         raise typer.BadParameter("give either a file or --sample")
     form = form or form_of(out)
-    fields = load_form(open_registry().folder())
+    fields = _clocked(load_form(open_registry().folder()))
     try:
         customers = _customers(file, fields)
     except CustomerFileError as error:
@@ -100,6 +100,18 @@ def predict(
         tell_strangers(ids, open_registry().store, NOT_KNOWN)
     if refusals.count:
         raise typer.Exit(1)
+
+
+def _clocked(form: Form) -> Form:
+    """The form with a zone in whose days a file's moments are: the settings', if the contract names
+    none."""
+    from churn_assets.serving.forms import form_of
+
+    schema = form.schema
+    if schema is None or schema.default_zone is not None:
+        return form
+    zone = load_settings().api.default_time_zone
+    return form_of(schema.model_copy(update={"default_zone": zone}))
 
 
 def _customers(file: Path | None, fields: Form) -> Customers:

@@ -39,12 +39,14 @@ class OwnTables:
         refused: folder for the files of refused rows.
         raw: folder for downloads.
         data: the public sources' settings, with the mirror folder.
+        zone: in whose days moments with an offset are, where the contract names none.
     """
 
     file: Path
     refused: Path
     raw: Path
     data: DatasetsConfig
+    zone: str | None = None
 
     def contract(self) -> Contract:
         """As the file says it now; raises ContractError."""
@@ -53,7 +55,7 @@ class OwnTables:
     @property
     def places(self) -> Places:
         """Where the contract's paths begin (its own folder), and where downloads go."""
-        return Places(self.file.absolute().parent, self.raw, self.data)
+        return Places(self.file.absolute().parent, self.raw, self.data, self.zone)
 
 
 def campaign_contacts_asset() -> dg.AssetsDefinition:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
@@ -121,7 +122,8 @@ class _Checking:
         folder: Path,
         report: QualityReport,
     ) -> None:
-        self.contract, self.places, self.refused, self.told = contract, places, refused, told
+        self.contract, self.refused, self.told = contract, refused, told
+        self.places = replace(places, zone=contract.own_zone or places.zone)
         self.connection, self.folder, self.report = connection, folder, report
         self.mentioned = _mentioned(contract)
         self.left_out = {one_spaced(name) for name in contract.left_out}
@@ -185,7 +187,7 @@ class _Checking:
         self.told(f"reading {name}", 0, 0)
         read = read_table(table, self.places, folder, partial(self.told, f"reading {name}"))
         self.told(f"checking {name}", 0, 0)
-        judged = judge(self.connection, name, table, read, columns, key, once)
+        judged = judge(self.connection, name, table, read, columns, key, once, self.places.zone)
         self.judged.append(judged)
         return judged
 

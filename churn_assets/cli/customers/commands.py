@@ -102,7 +102,7 @@ def check(
 def _places(settings: Settings, base: Path) -> Places:
     from churn_assets.customers.reading.sources import Places
 
-    return Places(base, settings.home / "raw", settings.data)
+    return Places(base, settings.home / "raw", settings.data, settings.api.default_time_zone)
 
 
 def _relative(file: str, base: Path) -> str:

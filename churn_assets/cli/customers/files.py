@@ -314,7 +314,7 @@ def _from_parquet(file: Path, form: Form, channels: Sequence[str]) -> Customers:
             known, why = {name: plain(value) for name, value in cells.items()}, ""
             if dated is not None:
                 since = cells.get(TENURE)
-                months = months_since(since, written=order)
+                months = months_since(since, written=order, zone=form.customers.default_zone)
                 known |= {} if since is None else {TENURE: months}
                 why = undated(dated, since, months, order)
             given_values = list(row.values())

@@ -25,7 +25,7 @@ class LeftOut:
         # The built-in form is the specification's: whoever asks by it is answered.
         rules = () if form.schema is None else form.schema.left_out_rows
         named = [one_spaced(name) for name in columns]
-        self._written = form.customers.written.date
+        self._written, self._zone = form.customers.written.date, form.customers.default_zone
         self._placed = [
             (rule, frozenset(map(as_word, rule.values)), i)
             for rule in rules
@@ -46,10 +46,15 @@ class LeftOut:
                 if as_word(cell) in words:
                     return rule.reason
             else:
-                day = date_in(cell.strip(), self._written)
+                day = date_in(_day(cells[i]), self._written, self._zone)
                 if day is not None and day < rule.before:
                     return rule.reason
         return ""
+
+
+def _day(cell: Any) -> Any:
+    """What `date_in` reads: a text without blanks around it, or a typed value."""
+    return cell.strip() if isinstance(cell, str) else cell
 
 
 def _is_field_of(rule: LeftOutRows, field: str, form: Form) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -104,6 +104,7 @@ def judge(
     columns: Sequence[Column],
     key: Sequence[str] = (),
     once: bool = True,
+    zone: str | None = None,
 ) -> Judged:
     """Judge every row of a table that was read.
 
@@ -115,19 +116,21 @@ def judge(
         columns: what it has to have.
         key: columns that together name a row; rows of one key that differ are refused.
         once: whether rows that are equal in every cell are one.
+        zone: in whose days moments with an offset are (`Places.zone`).
     """
     wrong, notes = _wrong_columns(read, columns)
     problems = [*wrong, *_rules_for_nothing(read, columns, table)]
     there = [c for c in columns if any(c.name in file.columns for file in read.files)]
     numbers = [c.name for c in there if c.reads == "number"]
-    marks = marks_in(connection, read, numbers, table.format)
+    found = marks_in(connection, read, numbers, table.format)
+    marks = tuple(replace(mark, zone=zone) for mark in found)
     parts = [
         _select(read, file, there, table, mark)
         for file, mark in zip(read.files, marks, strict=True)
     ]
     connection.execute(f"CREATE TABLE {name}_all AS {' UNION ALL '.join(parts)}")
     _leave_out_mended(connection, name, read)
-    left_out = _leave_out(connection, name, table, read)
+    left_out = _leave_out(connection, name, table, read, zone)
     keys = {f"v{i}": column.name for i, column in enumerate(there) if column.name in key}
     _find_repeated(connection, name, len(read.columns), keys, once)
     broken = _broken(connection, name, read)
@@ -277,7 +280,11 @@ def _leave_out_mended(connection: duckdb.DuckDBPyConnection, name: str, read: Re
 
 
 def _leave_out(
-    connection: duckdb.DuckDBPyConnection, name: str, table: Table, read: ReadTable
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    table: Table,
+    read: ReadTable,
+    zone: str | None,
 ) -> dict[str, int]:
     counts: dict[str, int] = {}
     for rule in table.leave_out:
@@ -287,7 +294,8 @@ def _leave_out(
         cell = f"c{read.columns.index(column)}"
         where = f"coalesce({word(cell)}, '') IN {listed(map(as_word, rule.values))}"
         if rule.before is not None:
-            where = f"coalesce({date(cell, table.format.date)} < DATE '{rule.before}', false)"
+            day = date(cell, table.format.date, zone)
+            where = f"coalesce({day} < DATE '{rule.before}', false)"
         (found,) = one(connection, f"SELECT count(*) FROM {name}_all WHERE {where}")
         connection.execute(f"DELETE FROM {name}_all WHERE {where}")
         counts[rule.reason] = counts.get(rule.reason, 0) + int(found)
