@@ -158,7 +158,9 @@ class _Checking:
         self._tenure(active, part)
         self._people(active)
         self._drift(history, active)
-        self.report.notes += other_ids(self.connection, history, active, identity)
+        problems, notes = other_ids(self.connection, history, active, identity)
+        self.report.problems += problems
+        self.report.notes += notes
         gone = outcome and (gone_by_now(identity, history) if identity.snapshot else outcome)
         if identity.id and gone:
             self._still_active(history, active, identity.id, gone)

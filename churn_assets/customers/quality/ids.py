@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import duckdb
 
 from churn_assets.customers.contract.model import Identity
@@ -12,17 +10,19 @@ from churn_assets.customers.quality.judging import USED, Judged
 from churn_assets.customers.quality.workspace import one
 
 FEW = 0.5
-"""Of the active customers: how many no snapshot may have had."""
+"""Of the active customers: how many no snapshot may have had, and how many ids may not reach that
+differ by zeros: those of single customers may, where a company has both."""
 
 
 def other_ids(
     connection: duckdb.DuckDBPyConnection, history: Judged, active: Judged, identity: Identity
-) -> Iterator[str]:
-    """The note of ids that differ from the history's by leading zeros alone, or else, of a history
-    of snapshots, that few of the active customers were ever in it; with an example of each side."""
+) -> tuple[list[str], list[str]]:
+    """The problem, or of few the note, of ids that differ from the history's by leading zeros
+    alone; or else the note, of a history of snapshots, that few of the active customers were ever
+    in it; with an example of each side. Problems and notes."""
     name = one_spaced(identity.id or "")
     if name not in history.read.columns or name not in active.read.columns:
-        return  # there are no ids, or that is said already
+        return [], []  # there are no ids, or that is said already
 
     def ids(judged: Judged) -> str:
         value = f"CAST({judged.value(name, 'id')} AS VARCHAR)"
@@ -38,13 +38,16 @@ def other_ids(
             (SELECT min((id, as_before)) FROM alike)"""
     known, others, first, before, alike, pair = one(connection, query)
     if alike:
-        yield (
+        said = (
             f"active: {alike:,} of {known:,} ids differ from the history's by leading zeros alone, "
             f"as {pair[0]!r} and {pair[1]!r}: are they the same customers? Write both alike, or "
             "nothing that is known of one holds for the other"
         )
-    elif identity.snapshot and others > FEW * known:
-        yield (
+        return ([said], []) if alike >= FEW * known else ([], [said])
+    if identity.snapshot and others > FEW * known:
+        said = (
             f"active: {known - others:,} of {known:,} customers were ever in the history's "
             f"snapshots: are the ids written alike? Here they are as {first!r}, there as {before!r}"
         )
+        return [], [said]
+    return [], []
