@@ -18,6 +18,7 @@ from churn_assets.customers.quality.columns import (
     one_spaced,
     problem,
     text,
+    trimmed,
     value,
     word,
 )
@@ -132,7 +133,11 @@ def judge(
     _leave_out_mended(connection, name, read)
     left_out = _leave_out(connection, name, table, read, zone)
     keys = {f"v{i}": column.name for i, column in enumerate(there) if column.name in key}
-    _find_repeated(connection, name, len(read.columns), keys, once)
+    cells = [
+        trimmed(f"c{i}") if column in keys.values() else f"c{i}"
+        for i, column in enumerate(read.columns)
+    ]
+    _find_repeated(connection, name, cells, keys, once)
     broken = _broken(connection, name, read)
     used, refused, doubled = one(
         connection,
@@ -151,7 +156,7 @@ def judge(
 def _find_repeated(
     connection: duckdb.DuckDBPyConnection,
     name: str,
-    width: int,
+    cells: Sequence[str],
     keys: Mapping[str, str],
     once: bool,
 ) -> None:
@@ -159,11 +164,11 @@ def _find_repeated(
     key that differ, and `doubled` says that an equal row stands before.
 
     Args:
-        width: how many cells a row has: c0, c1, …
+        cells: SQL of what rows have to be equal in; of an id without the blanks around it.
         keys: SQL name of a value -> its column, of those that together name a row.
         once: whether rows that are equal in every cell are one.
     """
-    cells = ", ".join(f"c{i}" for i in range(width))
+    compared = ", ".join(cells)
     named = " AND ".join(f"{v} IS NOT NULL" for v in keys)
     conflict = f"min(h) OVER same <> max(h) OVER same AND {named}" if keys else "false"
     same = f"WINDOW same AS (PARTITION BY {', '.join(keys)})" if keys else ""
@@ -176,7 +181,7 @@ def _find_repeated(
           {once} AND earlier > 1 AS doubled
         FROM (SELECT *, {conflict} AS conflicting,
                 row_number() OVER (PARTITION BY h ORDER BY file, row) AS earlier
-              FROM (SELECT * EXCLUDE problems, nullif(problems, []) AS found, hash({cells}) AS h
+              FROM (SELECT * EXCLUDE problems, nullif(problems, []) AS found, hash({compared}) AS h
                     FROM {name}_all) {same})"""
     )
     connection.execute(f"DROP TABLE {name}_all")
