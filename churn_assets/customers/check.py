@@ -189,7 +189,10 @@ class _Checking:
         self.told(f"reading {name}", 0, 0)
         read = read_table(table, self.places, folder, partial(self.told, f"reading {name}"))
         self.told(f"checking {name}", 0, 0)
-        judged = judge(self.connection, name, table, read, columns, key, once, self.places.zone)
+        judged = judge(
+            self.connection, name, table, read, columns, key, once, self.places.zone,
+            self.mentioned,
+        )  # fmt: skip
         self.judged.append(judged)
         return judged
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 
 from churn_assets.customers.contract.tables import Table
+from churn_assets.customers.headings import plain
 from churn_assets.customers.quality.columns import (
     Column,
     date,
@@ -106,6 +107,7 @@ def judge(
     key: Sequence[str] = (),
     once: bool = True,
     zone: str | None = None,
+    mentioned: Collection[str] = (),
 ) -> Judged:
     """Judge every row of a table that was read.
 
@@ -118,8 +120,9 @@ def judge(
         key: columns that together name a row; rows of one key that differ are refused.
         once: whether rows that are equal in every cell are one.
         zone: in whose days moments with an offset are (`Places.zone`).
+        mentioned: every column that the contract speaks of: none of them is another one's new name.
     """
-    wrong, notes = _wrong_columns(read, columns)
+    wrong, notes = _wrong_columns(read, columns, mentioned)
     problems = [*wrong, *_rules_for_nothing(read, columns, table)]
     there = [c for c in columns if any(c.name in file.columns for file in read.files)]
     numbers = [c.name for c in there if c.reads == "number"]
@@ -187,7 +190,9 @@ def _find_repeated(
     connection.execute(f"DROP TABLE {name}_all")
 
 
-def _wrong_columns(read: ReadTable, columns: Sequence[Column]) -> tuple[list[str], list[str]]:
+def _wrong_columns(
+    read: ReadTable, columns: Sequence[Column], mentioned: Collection[str]
+) -> tuple[list[str], list[str]]:
     """Problems and notes: columns that the contract names and a file lacks, with what they may be
     called now.
 
@@ -195,7 +200,7 @@ def _wrong_columns(read: ReadTable, columns: Sequence[Column]) -> tuple[list[str
     before the column was there, unless this file seems to call it otherwise.
     """
     problems, notes = [], []
-    known = {column.name for column in columns}
+    known = {column.name for column in columns} | {*mentioned}
     strict = {column.name for column in columns if not _may_be_blank(column)}
     optional = {column.name for column in columns if column.may_lack}
     lacking: dict[str, list[str]] = {}
@@ -236,8 +241,17 @@ def _rules_for_nothing(read: ReadTable, columns: Sequence[Column], table: Table)
 def _now(column: str, names: Iterable[str]) -> str:
     """What a column that isn't there may be called."""
     lower = {name.lower(): name for name in names}
-    near = get_close_matches(column.lower(), lower, n=1, cutoff=0.6)
+    within = [lowered for lowered, name in lower.items() if _has_words_of(column, name)]
+    near = get_close_matches(column.lower(), within, n=1, cutoff=0)
+    near = near or get_close_matches(column.lower(), lower, n=1, cutoff=0.6)
     return f"; is it {lower[near[0]]!r} now?" if near else ""
+
+
+def _has_words_of(column: str, other: str) -> bool:
+    """Whether each word of a name stands in another one, give or take its end: Seats in Seat
+    count."""
+    sought = {word.removesuffix("s") for word in plain(column).split()}
+    return bool(sought) and sought <= {word.removesuffix("s") for word in plain(other).split()}
 
 
 def _select(
