@@ -24,7 +24,7 @@ from churn_assets.customers.quality.columns import (
     word,
 )
 from churn_assets.customers.quality.contact import unclear_flags, yes_of_nobody
-from churn_assets.customers.quality.currencies import mixed_currencies
+from churn_assets.customers.quality.currencies import mixed_beside, mixed_currencies
 from churn_assets.customers.quality.dates import dates_unmentioned, dates_unread
 from churn_assets.customers.quality.drift import Drift, drift
 from churn_assets.customers.quality.flags import unread_flags
@@ -215,6 +215,7 @@ class _Checking:
         report.problems += [f"{name}: {problem}" for problem in judged.problems]
         report.notes += [f"{name}: {note}" for note in judged.notes]
         report.problems += mixed_currencies(self.connection, judged)
+        report.problems += mixed_beside(self.connection, judged)
         report.problems += dates_unread(self.connection, judged, table)
         report.notes += dates_unmentioned(self.connection, judged, self.mentioned)
         if judged.refused > table.most_refused * judged.read.rows:
