@@ -89,6 +89,4 @@ def under_contract(
         return config, default_zone
     if contract.contact.rules is not None:
         config = config.model_copy(update={"rules": contract.contact.rules})
-    if "default_zone" in contract.people.model_fields_set:
-        default_zone = contract.people.default_zone
-    return config, default_zone
+    return config, contract.own_zone or default_zone

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from itertools import islice
@@ -61,10 +62,10 @@ def predict(
     """Decide for every customer of a file with the latest release.
 
     Fields and columns are those of POST /predict, or your own table's: whom its opt-outs and
-    consents forbid to contact isn't. A row that is refused doesn't stop the others: it
-    is written to a file beside the one given, with its number and the reason, to be mended and read
-    again. Exits with 1 if there are any. Ids that none of your customers has are named: new ones
-    are decided about as well.
+    consents forbid to contact isn't, and rows that your contract leaves out are counted, not
+    answered. A row that is refused doesn't stop the others: it is written to a file beside the one
+    given, with its number and the reason, to be mended and read again. Exits with 1 if there are
+    any. Ids that none of your customers has are named: new ones are decided about as well.
     """
     # Imported here: other commands need not know what serves.
     from churn_assets.cli.customers.files import CustomerFileError
@@ -79,18 +80,20 @@ def predict(
     except CustomerFileError as error:
         raise fail(error) from error
     form = form or (Format.JSON if customers.single else Format.TABLE)
-    refusals, ids = Refusals(file, customers), set[str]()
+    refusals, ids, left_out = Refusals(file, customers), set[str](), Counter[str]()
     with ExitStack() as stack:
         stack.enter_context(refusals.kept)
         answers = stack.enter_context(written_answers(out, form, one=customers.single))
         ask = stack.enter_context(http_asker() if over_http else engine_asker())
         try:
-            for answered, refused in decide(customers, ask):
+            for answered, refused in decide(customers, ask, left_out):
                 answers.add(answered)
                 refusals.add(refused)
                 ids.update(answer["customer_id"] for answer in answered)
         except CustomerFileError as error:
             raise fail(error) from error
+    for why, rows in left_out.items():
+        typer.echo(f"{rows:,} left out ({why})", err=True)
     if refusals.count:
         refusals.report(answers.count)
     if file is not None and fields.schema is not None and not fields.numbered:
@@ -123,16 +126,22 @@ def form_of(out: Path | None) -> Format | None:
 
 
 def decide(
-    customers: Customers, ask: Ask
+    customers: Customers, ask: Ask, left_out: Counter[str] | None = None
 ) -> Iterator[tuple[list[dict[str, Any]], list[tuple[Row, str]]]]:
     """Some customers at a time: the answers, each with its row's number and customer, and the
-    refused rows with the reason. Both are in the file's order."""
-    rows = iter(customers.rows)
+    refused rows with the reason. Both are in the file's order.
+
+    Args:
+        left_out: reason -> how many rows are none of the active customers; counts go on in it.
+    """
+    rows, counts = iter(customers.rows), Counter[str]() if left_out is None else left_out
     while part := list(islice(rows, BATCH)):
-        readable = [row for row in part if not row.problem]
+        counts.update(row.left_out for row in part if row.left_out)
+        decided = [row for row in part if not row.left_out]
+        readable = [row for row in decided if not row.problem]
         results = ask([row.customer for row in readable], forbidden(part)) if readable else []
         answers: list[dict[str, Any]] = []
-        refused = [(row, row.problem) for row in part if row.problem]
+        refused = [(row, row.problem) for row in decided if row.problem]
         for row, result in zip(readable, results, strict=True):
             if result["answer"] is None:
                 refused.append((row, reason(result["errors"], customers.names)))

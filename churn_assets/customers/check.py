@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
@@ -23,7 +24,7 @@ from churn_assets.customers.quality.columns import (
     word,
 )
 from churn_assets.customers.quality.contact import unclear_flags, yes_of_nobody
-from churn_assets.customers.quality.currencies import mixed_currencies
+from churn_assets.customers.quality.currencies import mixed_beside, mixed_currencies
 from churn_assets.customers.quality.dates import dates_unmentioned, dates_unread
 from churn_assets.customers.quality.drift import Drift, drift
 from churn_assets.customers.quality.flags import unread_flags
@@ -121,7 +122,8 @@ class _Checking:
         folder: Path,
         report: QualityReport,
     ) -> None:
-        self.contract, self.places, self.refused, self.told = contract, places, refused, told
+        self.contract, self.refused, self.told = contract, refused, told
+        self.places = replace(places, zone=contract.own_zone)
         self.connection, self.folder, self.report = connection, folder, report
         self.mentioned = _mentioned(contract)
         self.left_out = {one_spaced(name) for name in contract.left_out}
@@ -156,7 +158,9 @@ class _Checking:
         self._tenure(active, part)
         self._people(active)
         self._drift(history, active)
-        self.report.notes += other_ids(self.connection, history, active, identity)
+        problems, notes = other_ids(self.connection, history, active, identity)
+        self.report.problems += problems
+        self.report.notes += notes
         gone = outcome and (gone_by_now(identity, history) if identity.snapshot else outcome)
         if identity.id and gone:
             self._still_active(history, active, identity.id, gone)
@@ -185,7 +189,10 @@ class _Checking:
         self.told(f"reading {name}", 0, 0)
         read = read_table(table, self.places, folder, partial(self.told, f"reading {name}"))
         self.told(f"checking {name}", 0, 0)
-        judged = judge(self.connection, name, table, read, columns, key, once)
+        judged = judge(
+            self.connection, name, table, read, columns, key, once, self.places.zone,
+            self.mentioned,
+        )  # fmt: skip
         self.judged.append(judged)
         return judged
 
@@ -208,6 +215,7 @@ class _Checking:
         report.problems += [f"{name}: {problem}" for problem in judged.problems]
         report.notes += [f"{name}: {note}" for note in judged.notes]
         report.problems += mixed_currencies(self.connection, judged)
+        report.problems += mixed_beside(self.connection, judged)
         report.problems += dates_unread(self.connection, judged, table)
         report.notes += dates_unmentioned(self.connection, judged, self.mentioned)
         if judged.refused > table.most_refused * judged.read.rows:

@@ -93,7 +93,7 @@ def schema_of(contract: Contract) -> CustomerSchema:
         horizon_months=identity.horizon_months,
         id_column=identity.id,
         name_column=people.first_name,
-        default_zone=people.default_zone if "default_zone" in people.model_fields_set else None,
+        default_zone=contract.own_zone,
         default_language=people.default_language,
         accepted=tuple(accepted),
         messages=tuple(
@@ -105,6 +105,7 @@ def schema_of(contract: Contract) -> CustomerSchema:
         written=table.format,
         missing=table.missing,
         permissions=tuple(_permissions(contract)),
+        left_out_rows=table.leave_out,
     )
 
 

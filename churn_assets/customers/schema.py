@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from churn_assets.customers.contract.expression import evaluate
 from churn_assets.customers.contract.features import NO, YES, Kind
-from churn_assets.customers.contract.tables import Format
+from churn_assets.customers.contract.tables import Format, LeftOutRows
 from churn_assets.datasets.errors import DataError
 from churn_assets.domain.cells import as_word
 from churn_assets.domain.contracts import SERVICES, Contract, Service
@@ -203,6 +203,7 @@ class CustomerSchema(BaseModel):
             what isn't said is detected.
         missing: cells of it that mean "unknown" beside those that always do.
         permissions: its columns that say who may be contacted; no model and no request has them.
+        left_out_rows: which rows of it are no active customers.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -226,6 +227,7 @@ class CustomerSchema(BaseModel):
     written: Format = Format()
     missing: tuple[str, ...] = ()
     permissions: tuple[PermissionColumn, ...] = ()
+    left_out_rows: tuple[LeftOutRows, ...] = ()
 
     @property
     def horizon_days(self) -> float | None:
@@ -301,7 +303,8 @@ class CustomerSchema(BaseModel):
     def save(self, folder: Path) -> None:
         """Write `customers.json`."""
         # Earlier versions refuse a key that they don't know: only who needs it has it.
-        without = None if self.permissions else {"permissions"}
+        needed_by_few = ("permissions", "left_out_rows")
+        without = {name for name in needed_by_few if not getattr(self, name)}
         written = self.model_dump_json(indent=1, exclude=without)
         (folder / FILE).write_text(written + "\n", encoding="utf-8")
 

@@ -62,13 +62,14 @@ def test_a_note_has_nobody_s_id(company: Path, capfd: pytest.CaptureFixture[str]
         row["Account"] = f"000{row['Account']}"
     (company / "history.csv").write_text(as_csv(rows))
     active = [row for row in rows if row["Cancelled"] == "no"]
-    for row in active:
+    others = active[: len(active) // 3]
+    for row in others:
         row["Account"] = row["Account"].lstrip("0")
     (company / "active.csv").write_text(as_csv(active))
     result = run()
     assert made(result) == {"customer_history", "active_customers"}
     notes = of("customer_history", result)["notes"]
-    assert f"{len(active)} of {len(active)} ids differ from the history's by leading zeros" in notes
+    assert f"{len(others)} of {len(active)} ids differ from the history's by leading zeros" in notes
     assert notes.endswith(SEE)
     kept = logged(result) + "".join(capfd.readouterr())
     assert not [row["Account"] for row in active if row["Account"] in kept]

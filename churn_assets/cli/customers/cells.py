@@ -38,7 +38,8 @@ def parsed(form: Form, name: str, cell: str, marks: Marks | None) -> Any:
     if bool in _types_of(form.model.model_fields[name].annotation):
         return cell.lower() in TRUE if cell.lower() in (*TRUE, *FALSE) else cell
     if name == TENURE and marks is None:
-        return months_since(cell, written=form.customers.written.date)
+        customers = form.customers
+        return months_since(cell, written=customers.written.date, zone=customers.default_zone)
     number = None if marks is None else number_in(cell, marks)
     return cell if number is None or math.isinf(number) else _whole(number)  # JSON has none
 

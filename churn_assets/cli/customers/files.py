@@ -31,7 +31,9 @@ from churn_assets.cli.customers.cells import (
     undated,
 )
 from churn_assets.cli.customers.decoded import lines_of, text_of
+from churn_assets.cli.customers.left_out import LeftOut
 from churn_assets.cli.customers.permissions import Permissions
+from churn_assets.cli.customers.sayable import unsaid
 from churn_assets.customers.languages import TAG
 from churn_assets.customers.reading.dates import months_since
 from churn_assets.customers.reading.dialect import dialect_of
@@ -56,7 +58,6 @@ SUFFIXES: dict[str, Kind] = {
 STDIN = "-"
 AT_A_TIME = 1_000  # rows of a Parquet file that are held
 NOTES = ("refused_row", "refused_because")  # what we add to a refused row, and leave out on reading
-SENT = json.JSONEncoder(allow_nan=False, ensure_ascii=False, default=str)  # as a server is asked
 
 
 class CustomerFileError(Exception):
@@ -74,6 +75,7 @@ class Row:
         problem: why it could not be read; empty where it could.
         rule: which of `domain.contact_rules.RULES` forbids to contact them, by the columns of the
             company's own table that say who may be contacted; None: none does.
+        left_out: why the contract leaves the row out of the active customers; empty: it doesn't.
     """
 
     number: int
@@ -81,6 +83,7 @@ class Row:
     customer: Any = None
     problem: str = ""
     rule: str | None = None
+    left_out: str = ""
 
 
 @dataclass(frozen=True)
@@ -198,7 +201,7 @@ def _from_object(number: int, value: Any) -> Row:
     if not isinstance(value, dict):
         return Row(number, json.dumps(value), problem="is not a JSON object")
     customer = {name: given for name, given in value.items() if name not in NOTES}
-    return Row(number, customer, customer, _unsaid(customer))
+    return Row(number, customer, customer, unsaid(customer))
 
 
 def _from_standard_input(form: Form, channels: Sequence[str]) -> Customers:
@@ -235,6 +238,7 @@ def _from_csv(file: Path, form: Form, channels: Sequence[str]) -> Customers:
     written = marks_by_column(([c[i].strip() for i in numeric] for c in whole), len(numeric), given)
     marks = dict(zip((fields[i] for i in numeric), written, strict=True))
     missing, permissions = _missing(form, columns), Permissions(columns, form.customers, channels)
+    left_out = LeftOut(columns, fields, form)
     column_of, order = dict(zip(fields, columns, strict=True)), given.date
     dated = column_of.get(TENURE) if _is_dated(columns, form) else None
 
@@ -254,8 +258,8 @@ def _from_csv(file: Path, form: Form, channels: Sequence[str]) -> Customers:
             if dated is not None:
                 doubts.append(undated(dated, known.get(TENURE), customer.get(TENURE), order))
             problem = "; ".join(filter(None, doubts))
-            rule = permissions.rule(cells)
-            yield Row(number, cells, _named(number, customer, form), problem, rule)
+            rule, out = permissions.rule(cells), left_out.reason(cells)
+            yield Row(number, cells, _named(number, customer, form), problem, rule, out)
 
     encoding = given.encoding or "utf-8"
     return Customers(_Read(file, rows), columns, dialect.delimiter, encoding, names=column_of)
@@ -296,6 +300,8 @@ def _from_parquet(file: Path, form: Form, channels: Sequence[str]) -> Customers:
     column_of = dict(zip(fields, columns, strict=True))
     dated = column_of.get(TENURE) if _is_dated(columns, form) else None
     permissions = Permissions(columns, form.customers, channels)
+    left_out = LeftOut(columns, fields, form)
+    as_read = permissions.columns | {i for i in left_out.columns if not fields[i]}
 
     def rows() -> Iterator[Row]:
         for number, row in enumerate(values(), 1):
@@ -308,42 +314,19 @@ def _from_parquet(file: Path, form: Form, channels: Sequence[str]) -> Customers:
             known, why = {name: plain(value) for name, value in cells.items()}, ""
             if dated is not None:
                 since = cells.get(TENURE)
-                months = months_since(since, written=order)
+                months = months_since(since, written=order, zone=form.customers.default_zone)
                 known |= {} if since is None else {TENURE: months}
                 why = undated(dated, since, months, order)
             given_values = list(row.values())
             raw = [text_cell(value, given.decimal) for value in given_values]
-            for i in permissions.columns:  # as they are read, whatever mark decimals have
+            for i in as_read:  # whatever mark decimals have
                 raw[i] = cell_text(given_values[i]) or ""
-            rule = permissions.rule(given_values)
-            why = why or _unsaid(known, column_of)
-            yield Row(number, raw, _named(number, known, form), why, rule)
+            rule, out = permissions.rule(given_values), left_out.reason(given_values)
+            why = why or unsaid(known, column_of)
+            yield Row(number, raw, _named(number, known, form), why, rule, out)
 
     delimiter, encoding = given.delimiter or ",", given.encoding or "utf-8"
     return Customers(_Read(file, rows), columns, delimiter, encoding, names=column_of)
-
-
-def _unsaid(customer: dict[str, Any], names: Mapping[str, str] | None = None) -> str:
-    """What of a customer no JSON can say, so that no server can be asked; empty for nothing.
-
-    Args:
-        names: field -> what the file calls it, where that is another word.
-    """
-    if not (why := _unsayable(customer)):
-        return ""
-    found = ((name, _unsayable(value)) for name, value in customer.items())
-    return next((f"{(names or {}).get(name, name)}: {said}" for name, said in found if said), why)
-
-
-def _unsayable(value: Any) -> str:
-    """Why no JSON can say a value; empty where one can."""
-    try:
-        SENT.encode(value).encode()
-    except UnicodeEncodeError:
-        return "Input should be text without half a character (a lone surrogate)"
-    except ValueError:
-        return "Input should be a finite number"
-    return ""
 
 
 def _fields_of(columns: Sequence[str], form: Form) -> list[str]:
@@ -357,6 +340,7 @@ def _fields_of(columns: Sequence[str], form: Form) -> list[str]:
     doubled = sorted({name for name in columns if columns.count(name) > 1})
     doubled += sorted({name for name in found if name and found.count(name) > 1})
     read = {*NOTES, *(said.column for said in form.customers.permissions)}
+    read |= {" ".join(rule.column.split()) for rule in form.customers.left_out_rows}
     unread = [c for c, name in zip(columns, found, strict=True) if not name]
     unknown = [c for c in unread if " ".join(c.split()) not in read]
     if _is_own(columns, form):

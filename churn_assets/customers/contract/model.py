@@ -319,6 +319,12 @@ class Contract(Part):
         return self
 
     @property
+    def own_zone(self) -> str | None:
+        """Where customers live whose zone nobody knows; None where the contract doesn't say."""
+        people = self.people
+        return people.default_zone if "default_zone" in people.model_fields_set else None
+
+    @property
     def customers(self) -> CustomerPart | None:
         """The customer part; None where the contract has a campaign only."""
         tables, identity, value, tenure = self.tables, self.identity, self.value, self.tenure

@@ -22,6 +22,7 @@ from churn_assets.customers.inspection.words import (
     yes_of,
 )
 from churn_assets.customers.quality.columns import date, number, text, trimmed, word
+from churn_assets.customers.quality.currencies import names_currency
 from churn_assets.customers.quality.leakage import Candidate, Leak, comes_afterwards, find_leaks
 from churn_assets.customers.quality.personal import NOBODY, Personal
 from churn_assets.customers.quality.profile import MOST_LEVELS, ColumnProfile
@@ -92,6 +93,7 @@ class Guess:
         self.unknown = unknown  # column -> what stands among its numbers
         self.places = {column.name: i for i, column in enumerate(columns)}
         self.unpaid: Unpaid | None = None  # of `value`, once somebody has looked
+        self.currencies: Mapping[str, Sequence[str]] = {}  # column of several -> codes, likewise
         self.dates: Written | None = None  # of the table, likewise
         two = [c for c in columns if c.distinct == 2 and not c.missing]
         marked = [c for c in columns if one_word(c)]
@@ -320,6 +322,7 @@ class Guess:
             return {"value.monthly": "what they pay in a month: a column, or '[A] / 12 + [B]'"}
         name = self.value.name
         without = self.unpaid.question(name) if self.unpaid else ""
+        without = " ".join(filter(None, (self._several(name), without)))
         if says(name, "monthly"):
             return {"value.monthly": without} if without else {}
         last = plain(name).split()[-1]
@@ -329,6 +332,17 @@ class Guess:
         if len(alike) > 1:
             question += f" Or all of them: '{' + '.join(f'[{one}]' for one in alike)}'"
         return {"value.monthly": f"{question} {without}".rstrip()}
+
+    def _several(self, name: str) -> str:
+        """Whether an amount's column may be in the currencies that another column has."""
+        if names_currency(name):
+            return ""
+        asked = (
+            f"{column} has several currencies ({', '.join(codes)}): if {name} is in these, convert "
+            "it in a query or a view, or its amounts can't be added up;"
+            for column, codes in self.currencies.items()
+        )
+        return " ".join(asked).removesuffix(";")
 
     def _stayed(self) -> dict[str, str]:
         """Whether the tenure is in months."""

@@ -16,6 +16,7 @@ from churn_assets.customers.inspection.guess import Guess
 from churn_assets.customers.inspection.keys import find_keys
 from churn_assets.customers.inspection.paid import find_unpaid
 from churn_assets.customers.inspection.unknown import find_unknown, without_words
+from churn_assets.customers.quality.currencies import currency_columns
 from churn_assets.customers.quality.personal import find_personal
 from churn_assets.customers.quality.profile import ColumnProfile, profile
 from churn_assets.customers.quality.workspace import cell_of, cells_of, marks_in, workspace
@@ -83,6 +84,8 @@ def inspect_tables(paths: Sequence[str], places: Places, progress: Progress = si
         guess = Guess(columns, keys, unknown, personal)
         guess.dates = dates
         guess.unpaid = find_unpaid(connection, columns, guess.value, marks[0])
+        cells_by_name = {c.name: f"c{i}" for i, c in enumerate(columns)}
+        guess.currencies = currency_columns(connection, "cells", cells_by_name)
         leaks = guess.leaks(connection, marks[0])
     if dates and not dates.told:  # a guess, which a person is asked about
         marks = tuple(replace(mark, dates=None) for mark in marks)

@@ -37,7 +37,9 @@ LONGEST_ID = 64
 _UNSEEN = r"[\p{C}\p{Zl}\p{Zp}\x{A0}\x{1680}\x{2000}-\x{200A}\x{202F}\x{205F}\x{3000}]"
 _BLANKS = "' ' || chr(9) || chr(10) || chr(13) || chr(160) || chr(8239)"
 _DATES = "['%Y-%m-%d', '%Y-%m-%d %H:%M:%S', '%d.%m.%Y']"
+_OFFSET = "(Z|UTC|[+-][0-9]{2}(:?[0-9]{2})?)"
 _TIMED = "^([0-9-]+)[T ]([0-9:]+)([.][0-9]+)? ?(Z|UTC|[+-][0-9]{2}(:?[0-9]{2})?)?$"
+_MOMENT = f"[0-9-]+[T ][0-9:]+([.][0-9]+)? ?{_OFFSET}"
 
 
 OTHER_NO = ("nein", "non", "nee", "nej", "nei", "não", "nao", "nie", "ne", "ei")
@@ -269,14 +271,22 @@ def number(cell: str, marks: Marks) -> str:
     return f"CASE WHEN {fits} THEN try_cast({digits} AS DOUBLE) END"
 
 
-def date(cell: str, written: DateOrder | None) -> str:
-    """The cell's date, or NULL where it isn't certainly one; of a time with its zone the date that
-    is written."""
+def date(cell: str, written: DateOrder | None, zone: str | None = None) -> str:
+    """The cell's date, or NULL where it isn't certainly one; of a time with its offset the day in
+    the `zone`, or without one that which is written."""
     plain = rf"regexp_replace({trimmed(cell)}, '{_TIMED}', '\1 \2')"
     if written:
         plain = f"regexp_replace({plain}, '^{SLASHED}$', '{ISO_OF[written]}')"
     fits = f"regexp_full_match({plain}, '{DATED}')"
-    return f"CASE WHEN {fits} THEN CAST(try_strptime({plain}, {_DATES}) AS DATE) END"
+    day = f"CASE WHEN {fits} THEN CAST(try_strptime({plain}, {_DATES}) AS DATE) END"
+    if zone is None:
+        return day
+    moment = f"regexp_full_match({trimmed(cell)}, '{_MOMENT}') AND {day} IS NOT NULL"
+    # With a blank before its offset DuckDB takes it for no moment.
+    numbered = f"regexp_replace({trimmed(cell)}, '(Z|UTC)$', '+00')"
+    close = rf"regexp_replace({numbered}, ' ([+-][0-9:]+)$', '\1')"
+    there = f"CAST(timezone({text(zone)}, try_cast({close} AS TIMESTAMPTZ)) AS DATE)"
+    return f"CASE WHEN {moment} THEN {there} ELSE {day} END"
 
 
 def slashed(cell: str) -> str:
@@ -306,7 +316,7 @@ def value(column: Column, cell: str, marks: Marks) -> str:
             )
             return f"CASE WHEN {word(cell)} IN {listed(column.yes)} THEN true {no} END"
         case "date" | "date_or_blank":
-            return date(cell, marks.dates)
+            return date(cell, marks.dates, marks.zone)
         case "levels":
             return f"CASE WHEN {word(cell)} IN {listed(column.levels)} THEN {word(cell)} END"
         case "words":

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import duckdb
 
 from churn_assets.customers.contract.model import Identity
@@ -13,17 +11,19 @@ from churn_assets.customers.quality.said import Said
 from churn_assets.customers.quality.workspace import one
 
 FEW = 0.5
-"""Of the active customers: how many no snapshot may have had."""
+"""Of the active customers: how many no snapshot may have had, and how many ids may not reach that
+differ by zeros: those of single customers may, where a company has both."""
 
 
 def other_ids(
     connection: duckdb.DuckDBPyConnection, history: Judged, active: Judged, identity: Identity
-) -> Iterator[str]:
-    """The note of ids that differ from the history's by leading zeros alone, or else, of a history
-    of snapshots, that few of the active customers were ever in it; with an example of each side."""
+) -> tuple[list[str], list[str]]:
+    """The problem, or of few the note, of ids that differ from the history's by leading zeros
+    alone; or else the note, of a history of snapshots, that few of the active customers were ever
+    in it; with an example of each side. Problems and notes."""
     name = one_spaced(identity.id or "")
     if name not in history.read.columns or name not in active.read.columns:
-        return  # there are no ids, or that is said already
+        return [], []  # there are no ids, or that is said already
 
     def ids(judged: Judged) -> str:
         value = f"CAST({judged.value(name, 'id')} AS VARCHAR)"
@@ -46,10 +46,13 @@ def other_ids(
             "are they the same customers? Write both alike, or nothing that is known of one holds "
             "for the other"
         )
-        yield Said(f"{which}, as {pair[0]!r} and {pair[1]!r}: {asked}", f"{which}: {asked}")
-    elif identity.snapshot and others > FEW * known:
+        said = Said(f"{which}, as {pair[0]!r} and {pair[1]!r}: {asked}", f"{which}: {asked}")
+        return ([said], []) if alike >= FEW * known else ([], [said])
+    if identity.snapshot and others > FEW * known:
         asked = (
             f"active: {known - others:,} of {known:,} customers were ever in the history's "
             "snapshots: are the ids written alike?"
         )
-        yield Said(f"{asked} Here they are as {first!r}, there as {before!r}", asked)
+        said = Said(f"{asked} Here they are as {first!r}, there as {before!r}", asked)
+        return [], [said]
+    return [], []

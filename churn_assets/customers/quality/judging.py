@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any
 
 import duckdb
 
 from churn_assets.customers.contract.tables import Table
+from churn_assets.customers.headings import plain
 from churn_assets.customers.quality.columns import (
     Column,
     date,
@@ -18,6 +19,7 @@ from churn_assets.customers.quality.columns import (
     one_spaced,
     problem,
     text,
+    trimmed,
     value,
     word,
 )
@@ -104,6 +106,8 @@ def judge(
     columns: Sequence[Column],
     key: Sequence[str] = (),
     once: bool = True,
+    zone: str | None = None,
+    mentioned: Collection[str] = (),
 ) -> Judged:
     """Judge every row of a table that was read.
 
@@ -115,21 +119,28 @@ def judge(
         columns: what it has to have.
         key: columns that together name a row; rows of one key that differ are refused.
         once: whether rows that are equal in every cell are one.
+        zone: in whose days moments with an offset are (`Places.zone`).
+        mentioned: every column that the contract speaks of: none of them is another one's new name.
     """
-    wrong, notes = _wrong_columns(read, columns)
+    wrong, notes = _wrong_columns(read, columns, mentioned)
     problems = [*wrong, *_rules_for_nothing(read, columns, table)]
     there = [c for c in columns if any(c.name in file.columns for file in read.files)]
     numbers = [c.name for c in there if c.reads == "number"]
-    marks = marks_in(connection, read, numbers, table.format)
+    found = marks_in(connection, read, numbers, table.format)
+    marks = tuple(replace(mark, zone=zone) for mark in found)
     parts = [
         _select(read, file, there, table, mark)
         for file, mark in zip(read.files, marks, strict=True)
     ]
     connection.execute(f"CREATE TABLE {name}_all AS {' UNION ALL '.join(parts)}")
     _leave_out_mended(connection, name, read)
-    left_out = _leave_out(connection, name, table, read)
+    left_out = _leave_out(connection, name, table, read, zone)
     keys = {f"v{i}": column.name for i, column in enumerate(there) if column.name in key}
-    _find_repeated(connection, name, len(read.columns), keys, once)
+    cells = [
+        trimmed(f"c{i}") if column in keys.values() else f"c{i}"
+        for i, column in enumerate(read.columns)
+    ]
+    _find_repeated(connection, name, cells, keys, once)
     broken = _broken(connection, name, read)
     used, refused, doubled = one(
         connection,
@@ -148,7 +159,7 @@ def judge(
 def _find_repeated(
     connection: duckdb.DuckDBPyConnection,
     name: str,
-    width: int,
+    cells: Sequence[str],
     keys: Mapping[str, str],
     once: bool,
 ) -> None:
@@ -156,11 +167,11 @@ def _find_repeated(
     key that differ, and `doubled` says that an equal row stands before.
 
     Args:
-        width: how many cells a row has: c0, c1, …
+        cells: SQL of what rows have to be equal in; of an id without the blanks around it.
         keys: SQL name of a value -> its column, of those that together name a row.
         once: whether rows that are equal in every cell are one.
     """
-    cells = ", ".join(f"c{i}" for i in range(width))
+    compared = ", ".join(cells)
     named = " AND ".join(f"{v} IS NOT NULL" for v in keys)
     conflict = f"min(h) OVER same <> max(h) OVER same AND {named}" if keys else "false"
     same = f"WINDOW same AS (PARTITION BY {', '.join(keys)})" if keys else ""
@@ -173,13 +184,15 @@ def _find_repeated(
           {once} AND earlier > 1 AS doubled
         FROM (SELECT *, {conflict} AS conflicting,
                 row_number() OVER (PARTITION BY h ORDER BY file, row) AS earlier
-              FROM (SELECT * EXCLUDE problems, nullif(problems, []) AS found, hash({cells}) AS h
+              FROM (SELECT * EXCLUDE problems, nullif(problems, []) AS found, hash({compared}) AS h
                     FROM {name}_all) {same})"""
     )
     connection.execute(f"DROP TABLE {name}_all")
 
 
-def _wrong_columns(read: ReadTable, columns: Sequence[Column]) -> tuple[list[str], list[str]]:
+def _wrong_columns(
+    read: ReadTable, columns: Sequence[Column], mentioned: Collection[str]
+) -> tuple[list[str], list[str]]:
     """Problems and notes: columns that the contract names and a file lacks, with what they may be
     called now.
 
@@ -187,7 +200,7 @@ def _wrong_columns(read: ReadTable, columns: Sequence[Column]) -> tuple[list[str
     before the column was there, unless this file seems to call it otherwise.
     """
     problems, notes = [], []
-    known = {column.name for column in columns}
+    known = {column.name for column in columns} | {*mentioned}
     strict = {column.name for column in columns if not _may_be_blank(column)}
     optional = {column.name for column in columns if column.may_lack}
     lacking: dict[str, list[str]] = {}
@@ -228,8 +241,17 @@ def _rules_for_nothing(read: ReadTable, columns: Sequence[Column], table: Table)
 def _now(column: str, names: Iterable[str]) -> str:
     """What a column that isn't there may be called."""
     lower = {name.lower(): name for name in names}
-    near = get_close_matches(column.lower(), lower, n=1, cutoff=0.6)
+    within = [lowered for lowered, name in lower.items() if _has_words_of(column, name)]
+    near = get_close_matches(column.lower(), within, n=1, cutoff=0)
+    near = near or get_close_matches(column.lower(), lower, n=1, cutoff=0.6)
     return f"; is it {lower[near[0]]!r} now?" if near else ""
+
+
+def _has_words_of(column: str, other: str) -> bool:
+    """Whether each word of a name stands in another one, give or take its end: Seats in Seat
+    count."""
+    sought = {word.removesuffix("s") for word in plain(column).split()}
+    return bool(sought) and sought <= {word.removesuffix("s") for word in plain(other).split()}
 
 
 def _select(
@@ -277,7 +299,11 @@ def _leave_out_mended(connection: duckdb.DuckDBPyConnection, name: str, read: Re
 
 
 def _leave_out(
-    connection: duckdb.DuckDBPyConnection, name: str, table: Table, read: ReadTable
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    table: Table,
+    read: ReadTable,
+    zone: str | None,
 ) -> dict[str, int]:
     counts: dict[str, int] = {}
     for rule in table.leave_out:
@@ -287,7 +313,8 @@ def _leave_out(
         cell = f"c{read.columns.index(column)}"
         where = f"coalesce({word(cell)}, '') IN {listed(map(as_word, rule.values))}"
         if rule.before is not None:
-            where = f"coalesce({date(cell, table.format.date)} < DATE '{rule.before}', false)"
+            day = date(cell, table.format.date, zone)
+            where = f"coalesce({day} < DATE '{rule.before}', false)"
         (found,) = one(connection, f"SELECT count(*) FROM {name}_all WHERE {where}")
         connection.execute(f"DELETE FROM {name}_all WHERE {where}")
         counts[rule.reason] = counts.get(rule.reason, 0) + int(found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from churn_assets.customers.contract.tables import DateOrder
 
@@ -35,13 +36,27 @@ def slashed_otherwise(written: DateOrder | None) -> str:
     return f"is no date as they are written here: {SAY_DATES}"
 
 
-def months_since(cell: Any, today: date | None = None, *, written: DateOrder | None = None) -> Any:
+def on_clock(value: Any, zone: str | None) -> Any:
+    """A moment that says its offset, as clocks of the zone show it: a database gives the midnight
+    that it was told there as one of UTC's. Any other value as it is, and all where there is none.
+    """
+    is_moment = isinstance(value, datetime) and value.tzinfo is not None
+    return value.astimezone(ZoneInfo(zone)) if zone is not None and is_moment else value
+
+
+def months_since(
+    cell: Any,
+    today: date | None = None,
+    *,
+    written: DateOrder | None = None,
+    zone: str | None = None,
+) -> Any:
     """Whole months from a cell's date until `today` (UTC's, if None).
 
     A cell that is no date, or one that is still to come, is returned as it is: whoever asks for a
     number refuses it.
     """
-    since, today = date_in(cell, written), today or datetime.now(UTC).date()
+    since, today = date_in(cell, written, zone), today or datetime.now(UTC).date()
     if since is None or since > today:
         return cell
     return int((today - since).days / DAYS_OF_A_MONTH)
@@ -55,17 +70,18 @@ def why_no_months(cell: Any, *, written: DateOrder | None = None) -> str:
     return slashed_otherwise(written) if slashed else NO_DATE
 
 
-def date_in(cell: Any, written: DateOrder | None = None) -> date | None:
+def date_in(cell: Any, written: DateOrder | None = None, zone: str | None = None) -> date | None:
     """The date of a cell, as a contract's tables may write it: 2026-03-31 (a time may follow),
-    31.03.2026, or as `written`; None where it isn't certainly one."""
-    if isinstance(cell, date):
-        return cell.date() if isinstance(cell, datetime) else cell
+    31.03.2026, or as `written`; None where it isn't certainly one. Of a moment with its offset the
+    day in the `zone`, or without one that which is written."""
     try:
+        if isinstance(cell, date):
+            return on_clock(cell, zone).date() if isinstance(cell, datetime) else cell
         if _ISO.match(cell):
-            return datetime.fromisoformat(cell).date()
+            return on_clock(datetime.fromisoformat(cell), zone).date()
         if written and (slashed := re.fullmatch(SLASHED, cell)):
             year, month, day = slashed.expand(ISO_OF[written]).split("-")
             return date(int(year), int(month), int(day))
         return datetime.strptime(cell, "%d.%m.%Y").replace(tzinfo=UTC).date()
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None

@@ -36,12 +36,14 @@ class Marks:
         told: whether cells or the contract say which the decimal mark is; else it is a point, and
             a cell such as `1.250` may be 1250 all the same.
         dates: what 01/09/2025 begins with; None where nobody said.
+        zone: in whose days moments with an offset are; None: each in its own.
     """
 
     decimal: str
     thousands: str
     told: bool = True
     dates: DateOrder | None = None
+    zone: str | None = None
 
 
 def number_pattern(marks: Marks) -> str:

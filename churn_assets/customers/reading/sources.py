@@ -32,11 +32,13 @@ class Places:
         base: what relative paths are relative to: the contract's folder.
         raw: folder for downloads.
         data: the public sources' settings, with the mirror folder.
+        zone: in whose days moments are that a table gives with their offset; None: each in its own.
     """
 
     base: Path
     raw: Path
     data: DatasetsConfig = field(default_factory=DatasetsConfig)
+    zone: str | None = None
 
 
 def files_of(table: Table, places: Places, scratch: Path) -> list[Path]:

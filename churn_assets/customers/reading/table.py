@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from churn_assets.customers.contract.tables import Format, Query, Table
 from churn_assets.customers.reading.database import engine_of
+from churn_assets.customers.reading.dates import on_clock
 from churn_assets.customers.reading.dialect import Dialect, dialect_of
 from churn_assets.customers.reading.lines import Record, records
 from churn_assets.customers.reading.sources import Places, files_of, unchanged
@@ -150,7 +151,7 @@ def read_table(
         SourceUnavailableError, ArtifactError: it can't be fetched.
     """
     if table.sql is not None:
-        file = _from_sql(table.sql, folder, progress)
+        file = _from_sql(table.sql, folder, places.zone, progress)
         return ReadTable(folder, (file,), file.columns, ())
     paths = files_of(table, places, folder)
     total, done = sum(path.stat().st_size for path in paths), 0
@@ -159,7 +160,7 @@ def read_table(
     for number, (path, name) in enumerate(zip(paths, _names_of(paths), strict=True)):
         with unchanged(path):
             if path.suffix.lower() == ".parquet":
-                file = _from_parquet(path, number, folder)
+                file = _from_parquet(path, number, folder, places.zone)
             else:
                 told = _Told(progress, done, total)
                 file = _from_text(path, number, folder, table.format, mended, told)
@@ -302,14 +303,14 @@ def _place(note: str) -> list[tuple[str, int]]:
     return [(name, int(row))] if name and row.isdecimal() else []
 
 
-def _from_parquet(path: Path, number: int, folder: Path) -> ReadFile:
+def _from_parquet(path: Path, number: int, folder: Path, zone: str | None) -> ReadFile:
     try:
         with pq.ParquetFile(path) as source:
             names = _named(source.schema_arrow.names, path)
             row = 0
             with _Writer(folder, number, names) as out:
                 for batch in source.iter_batches(_BATCH):
-                    for cells in zip(*(_as_text(c) for c in batch.columns), strict=True):
+                    for cells in zip(*(_as_text(c, zone) for c in batch.columns), strict=True):
                         row += 1
                         out.row(row, cells)
     except (pa.ArrowException, OSError) as error:
@@ -319,11 +320,11 @@ def _from_parquet(path: Path, number: int, folder: Path) -> ReadFile:
     return ReadFile(number, path.name, names, out.rows_written, out.lines_written, None)
 
 
-def _as_text(column: Any) -> list[str | None]:
-    return [cell_text(value) for value in column.to_pylist()]
+def _as_text(column: Any, zone: str | None) -> list[str | None]:
+    return [cell_text(on_clock(value, zone)) for value in column.to_pylist()]
 
 
-def _from_sql(query: Query, folder: Path, progress: Progress) -> ReadFile:
+def _from_sql(query: Query, folder: Path, zone: str | None, progress: Progress) -> ReadFile:
     engine = engine_of(query.url)
     # Imported only now, as it comes with an extra of the package: where it lacks, that is said.
     import sqlalchemy
@@ -340,7 +341,7 @@ def _from_sql(query: Query, folder: Path, progress: Progress) -> ReadFile:
             row = 0
             with _Writer(folder, 0, names) as out:
                 for row, values in enumerate(result, start=1):
-                    out.row(row, [cell_text(value) for value in values])
+                    out.row(row, [cell_text(on_clock(value, zone)) for value in values])
                     if row % _BATCH == 0:
                         progress(row, 0)
     except (sqlalchemy.exc.SQLAlchemyError, GoogleAPIError, GoogleAuthError) as error:
