@@ -55,6 +55,7 @@ from churn_assets.customers.reading.numbers import Marks, worded
 from churn_assets.customers.reading.sources import Places
 from churn_assets.customers.reading.table import ReadFile, read_table
 from churn_assets.customers.splits import snapshot_split
+from churn_assets.customers.still_listed import still_listed
 from churn_assets.datasets.errors import DataError
 
 Told = Callable[[str, int, int], None]
@@ -80,6 +81,8 @@ def check(
     told: Told = quiet,
     take: Take | None = None,
     parts: Collection[Part] = PARTS,
+    *,
+    ids: bool = False,
 ) -> QualityReport:
     """Read every table of a contract and report on all of it.
 
@@ -90,6 +93,7 @@ def check(
         told: how far it is.
         take: takes the rows that are used.
         parts: of the contract, to look at those alone.
+        ids: whether problems may name customers: not in what is recorded, which forgets nobody.
 
     Raises:
         DataError: a table can't be read as a whole, or changed meanwhile.
@@ -97,7 +101,7 @@ def check(
     """
     report = QualityReport(contract.name)
     with workspace() as (connection, folder):
-        checking = _Checking(contract, places, refused, told, connection, folder, report)
+        checking = _Checking(contract, places, refused, told, connection, folder, report, ids)
         if contract.customers and "customers" in parts:
             checking.customers(contract.customers)
         if contract.campaign and "campaign" in parts:
@@ -120,9 +124,11 @@ class _Checking:
         connection: duckdb.DuckDBPyConnection,
         folder: Path,
         report: QualityReport,
+        ids: bool,
     ) -> None:
         self.contract, self.places, self.refused, self.told = contract, places, refused, told
         self.connection, self.folder, self.report = connection, folder, report
+        self.ids = ids
         self.mentioned = _mentioned(contract)
         self.left_out = {one_spaced(name) for name in contract.left_out}
         self.judged: list[Judged] = []
@@ -344,12 +350,9 @@ class _Checking:
         name = one_spaced(name)
         if name not in history.read.columns or name not in active.read.columns:
             return
-        query = f"""SELECT count(*) FROM active WHERE {USED} AND {active.value(name, "id")} IN
-            (SELECT {history.value(name, "id")} FROM history WHERE {USED} AND {outcome})"""
-        if gone := int(one(self.connection, query)[0]):
-            self.report.problems.append(
-                f"active: {gone:,} of the customers have left, says the history"
-            )
+        self.report.problems += still_listed(
+            self.connection, history, active, name, outcome, ids=self.ids
+        )
 
 
 def _gone(found: Drift) -> str:

@@ -80,7 +80,7 @@ def check(
     agreed = load_contract(path)
     folder = refused or settings.home / "customers" / _file_name(agreed.name)
     with _bar() as told:
-        report = look(agreed, _places(settings, path.absolute().parent), folder, told)
+        report = look(agreed, _places(settings, path.absolute().parent), folder, told, ids=True)
     unused = [name for name in agreed.contact.channels if name not in settings.campaign.channels]
     report.notes += [
         f"contact.channels.{name}: no campaign has it (CHURN_CAMPAIGN__CHANNELS: "
