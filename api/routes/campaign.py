@@ -155,6 +155,9 @@ class HandedOver(BaseModel):
     already: int = Field(examples=[0])
     dropped: dict[str, int] = Field(examples=[{"opt_out": 1}])
     cancelled: str | None = Field(description="the plan, if it is cancelled", examples=[None])
+    not_in_newest_list: int = Field(
+        description="of the new ones, those that only an earlier list of the day had", examples=[0]
+    )
 
 
 class ContactPage(BaseModel):
