@@ -150,6 +150,7 @@ class HandedOver(BaseModel):
     already: int = Field(examples=[0])
     dropped: dict[str, int] = Field(examples=[{"opt_out": 1}])
     cancelled: str | None = Field(description="the plan, if it is cancelled", examples=[None])
+    not_in_newest_list: int = Field(description="only in an earlier list", examples=[0])
 
 
 class ContactPage(BaseModel):
@@ -340,8 +341,7 @@ async def cancel(which: WhichPlan, request: Request) -> Response:
     responses=documented(401, 403, 409, 413, 415, 422, 429, 503),
 )
 async def handed_over(which: WhichDay, request: Request) -> Response:
-    """Record that a day's contacts went to the sending system (where its list was taken: who was in
-    it); again, it changes nothing."""
+    """Record that a day's contacts, or who was in its list, went out; again, it changes nothing."""
     desk, who = desk_of(request), caller_of(request)
     try:
         day = None if which.day is None else date.fromisoformat(which.day)

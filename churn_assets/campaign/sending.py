@@ -28,7 +28,12 @@ from churn_assets.campaign.contacts.ledger import (
     status_of,
     times_done,
 )
-from churn_assets.campaign.contacts.taken import days_taken, keep_taken, taken
+from churn_assets.campaign.contacts.taken import (
+    days_taken,
+    keep_taken,
+    left_out_of_the_newest,
+    taken,
+)
 from churn_assets.campaign.eligibility import NOBODY, Crowd, Terms, Window, eligible, opening
 from churn_assets.campaign.errors import CampaignError
 from churn_assets.campaign.planning.plan import Plan
@@ -72,12 +77,14 @@ class DayList(NamedTuple):
 @dataclass(frozen=True)
 class HandOver:
     """What a hand-over came to: contacts written now, there already, and dropped by the reason;
-    and the plan whose list they were in, where that is a cancelled one."""
+    the plan whose list they were in, where that is a cancelled one; and how many of those written
+    now an earlier list of the day had, and its newest one no longer has."""
 
     new: int
     already: int
     dropped: dict[str, int]
     cancelled: str | None = None
+    not_in_newest_list: int = 0
 
 
 @dataclass(frozen=True)
@@ -332,12 +339,13 @@ def _write_listed(campaigns: Campaigns, listed: Listed, day: date, who: str) -> 
     with campaigns.ledger.writing() as connection:
         known = known_keys(connection, [e.event_key for e in (*listed.events, *listed.others)])
         fresh = [event for event in listed.events if event.event_key not in known]
+        earlier = {e.event_key for e in fresh} & left_out_of_the_newest(connection, day)
         insert_events(connection, fresh)
         for plan_id in sorted({str(event.plan_id) for event in fresh}):
             add_step(connection, plan_id, f"handed over {day.isoformat()}", who)
     left_out = sum(event.event_key not in known for event in listed.others)
     dropped = {"only_in_a_cancelled_plan": left_out} if left_out else {}
-    return HandOver(len(fresh), len(known), dropped, listed.cancelled)
+    return HandOver(len(fresh), len(known), dropped, listed.cancelled, len(earlier))
 
 
 def key_of(contact: dict[str, Any]) -> str:

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import date, datetime, time, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-from churn_assets.campaign.contacts.event import Event
+from churn_assets.campaign.contacts.event import ANSWERS, Event
 from churn_assets.campaign.contacts.history import History
 from churn_assets.campaign.contacts.taken import taken
 from churn_assets.campaign.contacts.tellings import Acceptance, Contact
@@ -149,15 +149,16 @@ def status_of(campaigns: Campaigns, now: datetime, days: int) -> dict[str, Any]:
     for event in campaigns.ledger.all_events():
         told[event.customer_id].append(event)
     values, problem = _values(campaigns)
-    histories = with_answers_of_strangers(
-        {customer: History.of(events) for customer, events in told.items()}, values
+    histories, by_now = (
+        with_answers_of_strangers({who: History.of(each) for who, each in events.items()}, values)
+        for events in (told, {who: _answered_by(now, each) for who, each in told.items()})
     )
     months = offers_in_service(campaigns.store).months
     fees = {name: channel.cost for name, channel in campaigns.config.channels.items()}
     people, first = campaigns.people(), now.date() - timedelta(days=days - 1)
     found = {day: Day(day) for day in (first + timedelta(days=i) for i in range(days))}
     mean, besides = float(np.mean(list(values.values()) or [0.0])), _Besides(first, now)
-    for customer, history in histories.items():
+    for customer, history in by_now.items():
         a_percent = values.get(customer, mean) * months / MONTHS_OF_VALUE / 100
         money, others = money_of(history, a_percent, fees, now)
         besides.add(customer, others, known=customer in values)
@@ -178,6 +179,12 @@ def status_of(campaigns: Campaigns, now: datetime, days: int) -> dict[str, Any]:
         "strangers": besides.strangers,
         "month": _month(campaigns, histories, values, fees, months, now, besides.this_month),
     }
+
+
+def _answered_by(now: datetime, events: Iterable[Event]) -> list[Event]:
+    """The events without answers that are told ahead of their time: nothing is accepted, nor any
+    discount taken, before it has come. What was sent, or not, may be told a bare day ahead."""
+    return [e for e in events if e.kind not in ANSWERS or e.occurred_at <= now]
 
 
 def _values(campaigns: Campaigns) -> tuple[dict[str, float], str | None]:
@@ -217,10 +224,19 @@ def _count(
             continue
         contact, paid = told_of[event.decision]
         _add(day, event, contact, paid, now)
-        if history.opted_out_since and event.occurred_at <= history.opted_out_since:
+        if history.opted_out_since and _is_after(history.opted_out_since, event, zone, now):
             last = day
     if last is not None:
         last.opted_out += 1
+
+
+def _is_after(said: datetime, contact: Event, zone: tzinfo, now: datetime) -> bool:
+    """Whether something was said after a contact, or on its day: a bare day is told as a midnight,
+    by the clocks of the company, of the customer or of UTC."""
+    day = contact.occurred_at.astimezone(zone).date()
+    local = (said.astimezone(clock) for clock in (now.tzinfo, zone, UTC))
+    told_the_day = any(at.time() == time() and at.date() == day for at in local)
+    return contact.occurred_at <= said or told_the_day
 
 
 def _add(day: Day, event: Event, contact: Contact, paid: float, now: datetime) -> None:

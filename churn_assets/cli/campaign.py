@@ -223,7 +223,11 @@ def import_(
         typer.Option(help="FIELD=NAME where the file names a field otherwise"),
     ] = None,
     zone: Annotated[
-        str | None, typer.Option(help="of times without an offset; default: the service's zone")
+        str | None,
+        typer.Option(
+            help="of times without an offset; default: the contract's people.default_zone, "
+            "else the service's"
+        ),
     ] = None,
 ) -> None:
     """Tell the ledger of contacts that your own system made, so that caps and cooldowns count them.
@@ -289,6 +293,11 @@ def _show_hand_over(done: HandOver) -> None:
     typer.echo(f"{done.new} contacts are in the ledger now, {done.already} were there already")
     if done.cancelled:
         typer.echo(f"they are those of plan {done.cancelled}, which is cancelled: its list was out")
+    if earlier := done.not_in_newest_list:
+        typer.echo(
+            f"{earlier} of them only an earlier list of the day had, not the newest: if the newest "
+            "alone was sent, report these as not_sent (churn campaign import)"
+        )
     _show_left_out(0, done.dropped)
 
 

@@ -16,6 +16,7 @@ from rich.table import Table
 from churn_assets.cli.materialize import records_in
 from churn_assets.cli.releases import open_registry
 from churn_assets.decision.evaluation import gates as policy
+from churn_assets.domain.evidence import SHOWN
 from churn_assets.domain.paths import absolute
 from churn_assets.messages.writing import gates as messages
 from churn_assets.release.bundle import ReleaseError, read_manifest
@@ -221,7 +222,11 @@ def judged(gate: Gate, measured: Mapping[str, Any]) -> tuple[str, str, str]:
         return "–", ", ".join(bounds), "not measured"
     synthetic = gate.data_bound and measured.get("source") == "synthetic"
     missed = WARNS if synthetic or gate.name in ONLY_WARN else MISSED
-    return f"{value:.4g}", ", ".join(bounds), HOLDS if gate.holds(value, error) else missed
+    if not gate.holds(value, error):
+        verdict = missed
+    else:  # beyond its bound by no more than chance gives, where it holds all the same
+        verdict = HOLDS if gate.holds(value) else f"{HOLDS} (within ± {SHOWN * error:.2g})"
+    return f"{value:.4g}", ", ".join(bounds), verdict
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

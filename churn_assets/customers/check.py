@@ -56,6 +56,7 @@ from churn_assets.customers.reading.numbers import Marks, worded
 from churn_assets.customers.reading.sources import Places
 from churn_assets.customers.reading.table import ReadFile, read_table
 from churn_assets.customers.splits import snapshot_split
+from churn_assets.customers.still_listed import still_listed
 from churn_assets.datasets.errors import DataError
 
 Told = Callable[[str, int, int], None]
@@ -352,12 +353,7 @@ class _Checking:
         name = one_spaced(name)
         if name not in history.read.columns or name not in active.read.columns:
             return
-        query = f"""SELECT count(*) FROM active WHERE {USED} AND {active.value(name, "id")} IN
-            (SELECT {history.value(name, "id")} FROM history WHERE {USED} AND {outcome})"""
-        if gone := int(one(self.connection, query)[0]):
-            self.report.problems.append(
-                f"active: {gone:,} of the customers have left, says the history"
-            )
+        self.report.problems += still_listed(self.connection, history, active, name, outcome)
 
 
 def _gone(found: Drift) -> str:

@@ -13,7 +13,8 @@ from typing import Literal
 
 Meaning = Literal[
     "left", "status", "value", "monthly", "money", "months", "half_year", "year", "quarter",
-    "tenure", "since", "end", "snapshot", "id", "first_name", "family_name", "unfair", "zone",
+    "tenure", "since", "end", "snapshot", "id", "first_name", "family_name", "person",
+    "contact", "unfair", "zone",
     "language", "code", "ranked", "opt_out", "consent", "afterwards",
     "letter", "email", "sms", "call", "push", "whatsapp", "answer", "offered",
 ]  # fmt: skip
@@ -158,8 +159,11 @@ _SAID: dict[Meaning, tuple[str, ...]] = {
         r"|n( o)? (de |do |da )?(cliente|assinante|soci[oa]|conta|contrato|utente|apolice)",
     ),
     "first_name": (
-        r"(first|given) name|name", r"vorname|rufname", r"prenom", r"nombre",
-        r"voornaam|roepnaam",
+        r"(contact (person )?)?(first|given) name|name",
+        r"((ansprechpartner|kontakt|ansprechperson) )?vorname|rufname"
+        r"|vorname (des |der )?(ansprechpartners?|kontakt(s|es|person)?|ansprechperson)",
+        r"prenom( (du |de )?(contact|l interlocuteur))?", r"nombre",
+        r"voornaam( (van )?(de )?contact(persoon)?)?|roepnaam",
         r"nome",
         r"(primeiro )?nome",
     ),
@@ -169,6 +173,42 @@ _SAID: dict[Meaning, tuple[str, ...]] = {
         r"achternaam|familienaam",
         r"cognome",
         r"apelido|sobrenome",
+    ),
+    # Whole headings of somebody at a company that is a customer, or of who looks after them.
+    "person": (
+        r"((main|primary|key|first|billing|technical|customer|client) )?contact( person)?"
+        r" ((full|first|given|last|family) )?name|(main|primary|key) contact|contact person|"
+        r"name of (the )?contact( person)?|contact surname|full name|decision maker|signatory"
+        r"|((key )?account|customer success|relationship|sales|case) (manager|owner|executive|rep"
+        r"(resentative)?|agent|person)( name)?|salesperson|csm|kam|assigned to",
+        r"((haupt)?ansprechpartner|(kontakt|ansprech)person)( ?in)?( (vor|nach)?name)?"
+        r"|(vor|nach)?name (des |der )?(ansprechpartners?|kontakt(s|es|person)?|ansprechperson)"
+        r"|(kontakt|ansprechpartner)(vor|nach)?name|kontakt (vor|nach)?name"
+        r"|(kunden)?(betreuer|berater)( ?in)?|sachbearbeiter( ?in)?|vertriebler( ?in)?"
+        r"|verkae?ufer( ?in)?|zustae?ndige?r?|verantwortliche?r?",
+        r"(nom|prenom|personne) (de |du )?(contact|interlocuteur)|contact (nom|prenom|principal)"
+        r"|interlocut(eur|rice)( principale?)?|chargee? (de |d )(clientele|comptes?|affaires)"
+        r"|(gestionnaire|responsable) (de |du )?(comptes?|client\w*)|conseill(er|ere)( client\w*)?",
+        r"(persona|nombre|apellidos?) (de |del )?contacto|contacto (nombre|principal)"
+        r"|gestora? (de |del )?(cuentas?|clientes?)|asesora?( comercial)?|vendedora?"
+        r"|(ejecutiv[oa]|gerente|responsable) (de )?(la )?cuentas?|agente comercial"
+        r"|comercial asignad[oa]",
+        r"contact ?persoon( (voor|achter)?naam)?|contact ?naam|aanspreekpunt"
+        r"|(voor|achter)?naam (van )?(de )?contact(persoon)?|contact (voor|achter)naam"
+        r"|account(manager|houder)|(relatie|klant)beheerder|vertegenwoordiger",
+        r"(persona (di |da )?|nome (del )?|cognome (del )?)(contatto|referente)"
+        r"|contatto (nome|principale)|referente( (cliente|commerciale|principale))?|venditore"
+        r"|(responsabile|gestore) (del |della |di )?(client[ei]|conto|account|commerciale)"
+        r"|agente di vendita",
+        r"(pessoa|nome) (de |do )?contac?to|contac?to (nome|principal)|vendedora?"
+        r"|(gestora?|gerente|responsavel) (de |da |do |pel[ao] )?(contas?|clientes?|comercial)",
+    ),
+    "contact": (  # of many words only: the same headings have a channel
+        r"contacts?|owner|agent|attn|attention", r"kontakt|betreuung", r"commerciale?",
+        r"contacto|comercial",
+        r"contact",
+        r"contatto|commerciale",
+        r"contac?to|comercial|responsavel",
     ),
     "unfair": (
         r"gender|sex|race|ethnicity|religion|nationality|birth\w*|dob|d o b|born|marital",

@@ -109,7 +109,13 @@ def test_a_day_of_a_campaign(client: httpx.Client) -> None:
         row["customer_id"] for row in rows
     ]
     done = posted(client, "/campaign/plan/handed-over", day=LATER)
-    assert done == {"new": 8, "already": 0, "dropped": {}, "cancelled": None}
+    assert done == {
+        "new": 8,
+        "already": 0,
+        "dropped": {},
+        "cancelled": None,
+        "not_in_newest_list": 0,
+    }
     assert posted(client, "/campaign/plan/handed-over", day=LATER)["already"] == 8
     steps = client.get("/campaign/plan").json()["steps"]
     assert [(s["step"], s["who"]) for s in steps] == [

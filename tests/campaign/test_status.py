@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time, timedelta, tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pyarrow.compute as pc
 import pytest
@@ -22,6 +23,7 @@ from tests.campaign.test_workflow import NOW, TODAY, TOMORROW, Desk, desk
 __all__ = ["desk"]  # a fixture
 
 MORNING = timedelta(days=2)  # after the first plan: the second one is made
+MADRID = ZoneInfo("Europe/Madrid")  # the company's clock
 LATER = NOW + timedelta(days=3, hours=4)
 
 
@@ -173,6 +175,40 @@ def test_a_past_day_stays_what_it_was(
     table = table.set_column(table.column_names.index("monthly_charges"), "monthly_charges", bills)
     monkeypatch.setattr(campaigns, "predictions", lambda: table)
     assert status_of(campaigns, LATER, 5) == before
+
+
+@pytest.mark.parametrize("zone", [ZoneInfo("Europe/Madrid"), UTC])
+def test_an_opt_out_told_as_a_bare_day_is_of_that_day(three_days: Given, zone: tzinfo) -> None:
+    """Its midnight lies before the contact: it was counted on no day. The evening before isn't
+    after the contact, nor is the midnight of that day."""
+    campaigns, rows = three_days
+    names = [row["customer_id"] for row in rows]
+    midnight = datetime.combine(TODAY, time(), zone)
+    before = midnight - timedelta(days=1)
+    campaigns.ledger.record(
+        [
+            *(told(name, "opted_out", midnight) for name in names[:2]),
+            told(names[2], "opted_out", before),
+            told(names[3], "opted_out", before + timedelta(hours=20)),
+        ]
+    )
+    assert lines(campaigns, LATER.astimezone(MADRID))[TODAY.isoformat()]["opted_out"] == 2
+
+
+@pytest.mark.parametrize("kind", ["accepted", "refused"])
+def test_an_answer_told_ahead_counts_when_its_time_has_come(three_days: Given, kind: str) -> None:
+    """An import takes events of up to a day ahead: a discount was accepted and not taken."""
+    campaigns, rows = three_days
+    names = [row["customer_id"] for row in rows]
+    before = lines(campaigns, LATER)[TODAY.isoformat()]
+    ahead = LATER + timedelta(hours=20)
+    campaigns.ledger.record([told(names[0], kind, ahead, 10), told("besides", kind, ahead, 10)])
+    report = status_of(campaigns, LATER, 5)
+    assert {line["day"]: line for line in report["days"]}[TODAY.isoformat()] == before
+    assert report["other_discounts"] == 0
+    after = lines(campaigns, ahead)[TODAY.isoformat()]
+    assert after[kind] == before[kind] + 1
+    assert (after["taken"] > before["taken"]) is (kind == "accepted")
 
 
 def test_days_that_nobody_handed_over_are_told(three_days: Given) -> None:

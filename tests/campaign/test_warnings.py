@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from churn_assets.campaign.assets import campaign_plan
 from churn_assets.campaign.errors import CampaignError
-from churn_assets.campaign.planning.warnings import NOBODY_GAINS, NOBODY_NAMED, warnings_of
+from churn_assets.campaign.planning.plan import Planner
+from churn_assets.campaign.planning.warnings import (
+    FEW_GONE,
+    NOBODY_GAINS,
+    NOBODY_NAMED,
+    gone_of,
+    warnings_of,
+)
 from churn_assets.storage.current import asset_pointer
 from churn_assets.storage.local import LocalArtifactStore
 from churn_assets.storage.protocol import Artifact
@@ -139,3 +149,38 @@ def test_customers_who_may_not_be_contacted_are_no_sign_of_the_release(
     campaigns = desk(rules={"minimum_tenure": 10_000}, channels=DEAR)
     plan = campaigns.plan(NOW, "Ana", curves=False)
     assert NOBODY_GAINS not in plan.report["warnings"]
+
+
+def test_promises_that_a_half_exported_table_loses_are_said(desk: Desk) -> None:
+    """They vanished without a word: "contacts of 1,921 customers", where there had been 4,358."""
+    campaigns = desk()
+    before = campaigns.plan(NOW, "Ana", curves=False)
+    campaigns.approve(before.plan_id, "Ana", NOW)
+    whole = campaigns.planner(NOW + timedelta(hours=1))
+    assert whole.warnings == []
+    promised = before.contacts["customer_id"].to_pylist()
+    table = whole.sources.table
+
+    def without(lost: list[str]) -> Planner:
+        there = pc.invert(pc.is_in(table["customer_id"], pa.array(lost)))
+        sources = replace(whole.sources, table=table.filter(there))
+        return Planner(sources, campaigns.config, whole.now)
+
+    half = without(promised[::2])
+    report = half.plan(curves=False).report
+    (said,) = report["warnings"]
+    lost = len(promised[::2])
+    assert said.startswith(f"{lost} of {len(promised)} contacts that were promised aren't in this")
+    assert f"{table.num_rows - lost:,} now" in said
+    assert "don't approve this plan" in said
+    assert report["promised"] + report["promised_later"] == len(promised) - lost
+    assert without(promised[:FEW_GONE]).warnings != []
+    assert without(promised[: FEW_GONE - 1]).warnings == []  # some leave every day
+
+
+def test_a_small_share_of_many_promises_is_nothing_to_look_at() -> None:
+    """The larger the company, the more leave in a day."""
+    ids = [str(i) for i in range(1_000)]
+    assert gone_of(ids, set(ids[99:])) is None
+    assert gone_of(ids, set(ids[100:])) is not None
+    assert gone_of([], set(ids)) is None

@@ -54,6 +54,21 @@ def test_problems_are_the_exit_code(churn: Churn, folder: Path) -> None:
     assert "is not a number" in table.stdout
 
 
+def test_who_is_active_and_has_left_is_named(churn: Churn, folder: Path) -> None:
+    """By the command alone: what Dagster records has their number."""
+    rows = made_rows()
+    gone = min(row["Account"] for row in rows if row["Cancelled"] == "yes")
+    active = [row | {"Account": f"B{i}"} for i, row in enumerate(made_rows(300, seed=5))]
+    active[0]["Account"] = gone
+    (folder / "active.csv").write_text(as_csv(active))
+    both = "history: {path: history.csv}\n  active: {path: active.csv}"
+    contract = CONTRACT.replace("history: {path: history.csv}", both)
+    (folder / "customers.yaml").write_text(contract)
+    done = churn("customers", "check", "--contract", "customers.yaml", cwd=folder)
+    assert done.returncode == 1
+    assert f"1 of the customers have left, says the history ('{gone}'): leave" in done.stdout
+
+
 def test_customers_without_ids_are_no_control_group(churn: Churn, folder: Path) -> None:
     """Row 17 is somebody else in the next file: where an experiment is on, a line says so."""
     (folder / "customers.yaml").write_text(CONTRACT.replace("  id: Account\n", ""))

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from checks.own_customers import OWN_RISK_GATES
-from churn_assets.cli.report import gates_by_area
+from checks.predictors import Gate
+from churn_assets.cli.report import HOLDS, MISSED, gates_by_area, judged
 from churn_assets.release.bundle import Manifest, read_manifest, write_manifest
 from churn_assets.storage.current import asset_pointer
 from churn_assets.storage.local import LocalArtifactStore
@@ -65,6 +66,18 @@ def test_a_company_s_own_risk_is_held_to_its_own_gates() -> None:
     """IBM's bounds say nothing about another company's customers."""
     assert gates_by_area({"contract": "Somebody"})["risk"] == OWN_RISK_GATES
     assert gates_by_area({})["risk"] != OWN_RISK_GATES
+
+
+def test_a_figure_that_holds_within_its_error_says_so() -> None:
+    """`-0.00026 ≥ 0 holds` was told, and not by what."""
+    gate = Gate("gain", "a figure", lambda r: r["gain"], low=0.0, error=lambda r: r["error"])
+
+    def verdict(gain: float) -> str:
+        return judged(gate, {"gain": gain, "error": 1e-4})[2]
+
+    assert verdict(0.0) == HOLDS
+    assert verdict(-0.00026) == f"{HOLDS} (within ± 0.0004)"
+    assert verdict(-0.0005) == MISSED
 
 
 def test_after_a_run_that_a_check_stopped_it_says_which_and_shows_what_there_is(

@@ -39,7 +39,7 @@ from churn_assets.campaign.contacts.events import (
 from churn_assets.campaign.contacts.files import begin_file, refuse_empty
 from churn_assets.campaign.contacts.history import Erasure, History
 from churn_assets.campaign.contacts.opening import FILE
-from churn_assets.campaign.contacts.taken import TAKEN
+from churn_assets.campaign.contacts.taken import LATER_TAKEN, TAKEN
 from churn_assets.campaign.contacts.untold import PASSED_OVER, pass_over, passed_over
 from churn_assets.campaign.errors import LedgerError
 from churn_assets.domain.database_urls import shown, without_secrets
@@ -66,7 +66,7 @@ STEPS = sa.Table(
 )
 TABLES = (EVENTS, *_TABLES.sorted_tables, TAKEN, ERASURES, PASSED_OVER)
 LATER = (  # columns that the ledgers of earlier versions don't have
-    *((EVENTS.name, *each) for each in LATER_EVENTS.items()),
+    *((t.name, *c) for t, cs in ((EVENTS, LATER_EVENTS), (TAKEN, LATER_TAKEN)) for c in cs.items()),
     (ERASURES.name, "opted_out", "BOOLEAN"),
     (ERASURES.name, "complained", "VARCHAR(32)"),
 )

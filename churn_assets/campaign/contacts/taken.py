@@ -12,6 +12,7 @@ from datetime import date
 import sqlalchemy as sa
 
 from churn_assets.campaign.contacts.event import Event
+from churn_assets.campaign.contacts.events import in_parts
 
 TAKEN = sa.Table(
     "campaign_listed",
@@ -20,11 +21,20 @@ TAKEN = sa.Table(
     sa.Column("customer_id", sa.String(64), nullable=False, index=True),
     sa.Column("day", sa.String(10), nullable=False, index=True),
     sa.Column("event", sa.Text, nullable=False),  # as JSON
+    sa.Column("left_out", sa.Boolean),  # by the day's newest list; null: nobody said
 )
+LATER_TAKEN = {"left_out": "BOOLEAN"}
+"""Columns that the ledgers of earlier versions don't have."""
 
 
 def keep_taken(connection: sa.Connection, day: date, events: Sequence[Event]) -> None:
-    """Note the contacts of a day's list in an open transaction of `Ledger.writing`."""
+    """Note the contacts of a day's list in an open transaction of `Ledger.writing`; the others of
+    the day are left out by what is its newest list now."""
+    mine = TAKEN.c.day == day.isoformat()
+    connection.execute(sa.update(TAKEN).where(mine).values(left_out=True))
+    for part in in_parts([event.event_key for event in events]):
+        again = TAKEN.c.event_key.in_(part or ())
+        connection.execute(sa.update(TAKEN).where(again).values(left_out=False))
     there = {event.event_key: event for event in taken(connection, day)}
     for event in events:
         first = there.get(event.event_key)
@@ -38,6 +48,7 @@ def keep_taken(connection: sa.Connection, day: date, events: Sequence[Event]) ->
             "customer_id": event.customer_id,
             "day": day.isoformat(),
             "event": event.model_dump_json(),
+            "left_out": False,
         }
         for event in events
         if event.event_key not in there
@@ -51,6 +62,12 @@ def taken(connection: sa.Connection, day: date) -> list[Event]:
     mine = sa.select(TAKEN.c.event).where(TAKEN.c.day == day.isoformat())
     found = connection.execute(mine.order_by(TAKEN.c.event_key)).scalars()
     return [Event.model_validate_json(event) for event in found]
+
+
+def left_out_of_the_newest(connection: sa.Connection, day: date) -> set[str]:
+    """The keys of those contacts of a day's lists that its newest one no longer had."""
+    mine = (TAKEN.c.day == day.isoformat(), TAKEN.c.left_out.is_(True))
+    return set(connection.execute(sa.select(TAKEN.c.event_key).where(*mine)).scalars())
 
 
 def days_taken(connection: sa.Connection, days: Sequence[str], keys: Set[str]) -> list[str]:

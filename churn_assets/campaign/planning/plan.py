@@ -39,7 +39,7 @@ from churn_assets.campaign.planning.exploring import (
 from churn_assets.campaign.planning.marginal import with_first_units
 from churn_assets.campaign.planning.options import Options, in_turn, kept
 from churn_assets.campaign.planning.promises import CONTACTS, Promises, places_taken
-from churn_assets.campaign.planning.warnings import warnings_of
+from churn_assets.campaign.planning.warnings import gone_of, warnings_of
 from churn_assets.campaign.spending import plan_money
 from churn_assets.messages.shield.rules import QuietHours
 from churn_assets.release.switches.budget_price import BudgetPrice
@@ -175,7 +175,8 @@ class Planner:
     def warnings(self) -> list[str]:
         """What somebody has to look at before the plan is approved, in sentences."""
         sources, listed = self.sources, self.on_the_list
-        return warnings_of(listed, sources.unknown_ids, sources.price, self.nobody_gains)
+        gone = gone_of(sources.promises["customer_id"].to_pylist(), set(self.ids))
+        return warnings_of(listed, sources.unknown_ids, sources.price, self.nobody_gains, gone)
 
     @property
     def budget(self) -> float:

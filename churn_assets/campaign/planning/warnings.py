@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 
 from churn_assets.release.switches.budget_price import BudgetPrice
 
@@ -21,6 +21,15 @@ NOBODY_GAINS = (
     "little is learnt. `churn report` says what outcomes were measured and what was made of them; "
     "`churn rollback` brings back the release before it"
 )
+GONE = (
+    "{gone:,} of {all:,} contacts that were promised aren't in this plan: their customers are no "
+    "longer among the active ones, {customers:,} now. Is that table whole? If it isn't, don't "
+    "approve this plan, which would drop these promises: mend the table, run `churn materialize "
+    "--job plan_campaign`, and they are kept"
+)
+FEW_GONE, SHARE_GONE = 20, 0.1
+"""Promises to customers who have left since are nothing to look at while they are fewer, or a
+smaller share of all: some leave every day. A table that was exported by half loses half."""
 NO_CONTACT = "plan {} has no contact, so there is nothing to approve"
 
 
@@ -29,6 +38,7 @@ def warnings_of(
     unknown_ids: Callable[[], str | None],
     price: BudgetPrice | None,
     nobody_gains: bool = False,
+    gone: str | None = None,
 ) -> list[str]:
     """A plan's warnings.
 
@@ -37,10 +47,26 @@ def warnings_of(
         unknown_ids: asks what is to be said of its ids that no customer has, where others have.
         price: of money, where a month's budget is followed.
         nobody_gains: by the release in service, of those who may be contacted.
+        gone: what is to be said of promises to customers who are no longer there (`gone_of`).
     """
     said = [NOBODY_NAMED] if on_the_list == 0 else []
     if on_the_list and (unknown := unknown_ids()) is not None:
         said.append(unknown)
     if over := round(price.overspent, 2) if price is not None else 0.0:
         said.append(OVERSPENT.format(over))
+    if gone is not None:
+        said.append(gone)
     return [*said, NOBODY_GAINS] if nobody_gains else said
+
+
+def gone_of(promised: Sequence[str], customers: Collection[str]) -> str | None:
+    """What is to be said of promises to customers who are no longer there, where they are many.
+
+    Args:
+        promised: the customer of each contact that is promised.
+        customers: those of the latest predictions.
+    """
+    gone = sum(customer not in customers for customer in promised)
+    if gone < FEW_GONE or gone < SHARE_GONE * len(promised):
+        return None
+    return GONE.format(gone=gone, all=len(promised), customers=len(customers))

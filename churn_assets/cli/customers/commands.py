@@ -70,7 +70,7 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="The report as JSON")] = False,
 ) -> None:
     """Read a contract's tables and report; exit code 1 where something needs mending."""
-    from churn_assets.cli.customers.report import WITHOUT_ID, show_report, without_id
+    from churn_assets.cli.customers.report import WITHOUT_ID, by_query, show_report, without_id
     from churn_assets.customers.check import check as look
     from churn_assets.customers.contract.model import BUILT_IN, load_contract
     from churn_assets.messages.shield.own_words import unfit_words
@@ -92,7 +92,7 @@ def check(
     if as_json:
         typer.echo(json.dumps(report.as_json(), indent=2, ensure_ascii=False))
     else:
-        show_report(report, path, Console())
+        show_report(report, path, Console(), by_query(agreed))
         if without_id(agreed):
             typer.echo(WITHOUT_ID)
     if report.problems:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,11 @@ from churn_assets.customers.quality.report import QualityReport, TableReport
 WITHOUT_ID = (
     "Your customers have no id: a row's number is somebody else in the next file, so a control "
     "group would be drawn anew with every file. `churn experiment` needs `identity.id`."
+)
+MEND = "Mend them in {file}, and name that file in the table's path as well."
+MEND_QUERIED = (
+    "{file} shows them. They come from a query: mend them in the database, or have the query "
+    "({table}'s sql) write them otherwise or leave them out."
 )
 _MOST_KINDS = 20
 _MOST_WORDS = 28  # characters of the values shown
@@ -76,11 +82,27 @@ def _values(column: ColumnProfile, hidden: str) -> str:
     return said if len(said) <= _MOST_WORDS else said[: _MOST_WORDS - 1] + "…"
 
 
-def show_report(report: QualityReport, contract: Path, console: Console) -> None:
-    """The report as tables, the problems last."""
+def by_query(contract: Contract) -> set[str]:
+    """The contract's tables that a query gives."""
+    tables, campaign = contract.tables, contract.campaign
+    found = {"history": tables.history, "active": tables.active} if tables else {}
+    if campaign:
+        found["campaign"] = campaign.table or found.get("history")
+    return {name for name, table in found.items() if table and table.sql}
+
+
+def show_report(
+    report: QualityReport, contract: Path, console: Console, queried: Collection[str] = ()
+) -> None:
+    """The report as tables, the problems last.
+
+    Args:
+        contract: its file.
+        queried: tables whose rows a query gives (`by_query`).
+    """
     console.print(f"{report.contract} ({contract})", style="bold", markup=False, highlight=False)
     for table in report.tables:
-        _show_table(table, console)
+        _show_table(table, console, table.name in queried)
     if report.leaks:
         leaks = Table("leak", "contract", "why", title="Leakage", title_justify="left")
         for leak in report.leaks:
@@ -97,7 +119,7 @@ def show_report(report: QualityReport, contract: Path, console: Console) -> None
         console.print(f"  - {problem}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _show_table(table: TableReport, console: Console) -> None:
+def _show_table(table: TableReport, console: Console, queried: bool) -> None:
     said = [f"{table.rows:,} rows", f"{table.used:,} used"]
     if table.positives is not None and table.used:
         who = "answered" if table.name == "campaign" else "left"
@@ -128,16 +150,16 @@ def _show_table(table: TableReport, console: Console) -> None:
             markup=False, highlight=False, soft_wrap=True,
         )  # fmt: skip
     if table.refusals:
-        _show_refusals(table, console)
+        _show_refusals(table, console, queried)
 
 
-def _show_refusals(table: TableReport, console: Console) -> None:
+def _show_refusals(table: TableReport, console: Console, queried: bool) -> None:
     refusals = Table(
         "column", "problem", "rows", "for example", title="Refused", title_justify="left"
     )
     for kind in table.refusals[:_MOST_KINDS]:
         examples = "\n".join(
-            f"{place} {'' if cell is None else repr(cell)}".rstrip()
+            f"{_place(table, place, queried)} {'' if cell is None else repr(cell)}".rstrip()
             for place, cell in kind.examples
         )
         refusals.add_row(
@@ -146,10 +168,16 @@ def _show_refusals(table: TableReport, console: Console) -> None:
     console.print(refusals)
     if len(table.refusals) > _MOST_KINDS:
         console.print(f"  and {len(table.refusals) - _MOST_KINDS:,} other kinds: see --json")
+    mend = MEND_QUERIED if queried else MEND
     console.print(
-        f"  Mend them in {table.refused_file}, and name that file in the table's path as well.",
+        f"  {mend.format(file=table.refused_file, table=table.name)}",
         markup=False, highlight=False, soft_wrap=True,
     )  # fmt: skip
+
+
+def _place(table: TableReport, place: str, queried: bool) -> str:
+    """Where a refused row stands; of a query that is its number, the database's URL is long."""
+    return f"{table.name}:{place.rpartition(':')[2]}" if queried else place
 
 
 def _show_drift(report: QualityReport, console: Console) -> None:

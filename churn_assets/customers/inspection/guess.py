@@ -44,7 +44,8 @@ def _may_be_first_name(column: ColumnProfile) -> bool:
     """Of a small company's customers there may be few; "Plan name" is none of theirs."""
     some = column.guess in ("category", "text") and column.distinct > LEVELS
     called = says(column.name, "first_name", whole=True)
-    return (_many_words(column) or (some and called)) and not _family(column)
+    many = _many_words(column) and not _is_person(column)
+    return (many or (some and called)) and not _family(column)
 
 
 def _family(column: ColumnProfile) -> bool:
@@ -52,8 +53,22 @@ def _family(column: ColumnProfile) -> bool:
     return says(column.name, "family_name")
 
 
+def _is_person(column: ColumnProfile) -> bool:
+    """Whether a column names whom a company has to do with: the contact at a customer that is a
+    company, or who looks after them. "Contact" alone may be a channel, of few words."""
+    if column.guess not in ("category", "text"):
+        return False
+    many = column.distinct > LEVELS
+    return says(column.name, "person", whole=True) or (
+        many and says(column.name, "contact", whole=True)
+    )
+
+
 def _is_name(column: ColumnProfile) -> bool:
-    """Whether a column that greets nobody is called a name; "Plan name" has few words."""
+    """Whether a column that greets nobody is called a name; "Plan name" has few words, and who
+    looks after a company's customers may be few."""
+    if _is_person(column):
+        return True
     if _many_words(column):
         return _family(column) or says(column.name, "first_name")
     some = column.guess in ("category", "text") and column.distinct > LEVELS
@@ -204,7 +219,7 @@ class Guess:
                 reasons[column.name] = "not to be used, for fairness"
             elif column.guess == "date":
                 reasons[column.name] = "a date: write what it says about them as a number"
-            elif _is_name(column):
+            elif self._is_name(column):
                 reasons[column.name] = "a name"
             elif column in self.keys.naming:
                 reasons[column.name] = "an identifier"
@@ -213,6 +228,12 @@ class Guess:
             elif column.guess == "text":
                 reasons[column.name] = f"text of {column.distinct:,} different values"
         return reasons
+
+    def _is_name(self, column: ColumnProfile) -> bool:
+        """Whether a column holds names; "Contact" may hold e-mail addresses or phone numbers."""
+        personal = self.personal.get(column.name)
+        other = personal is not None and personal.mostly and _is_person(column)
+        return _is_name(column) and not other
 
     def roles(self, leaks: Sequence[Leak]) -> dict[str, str]:
         """Column -> what it seems to be."""
@@ -235,7 +256,7 @@ class Guess:
                 continue
             if column is self.id:
                 found[column.name] = "they name customers"
-            elif column is self.first_name or _is_name(column):
+            elif column is self.first_name or self._is_name(column):
                 found[column.name] = "names"
             elif column.name in self.personal:
                 found[column.name] = self.personal[column.name].what
