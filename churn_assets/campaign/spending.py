@@ -40,7 +40,7 @@ PRICES = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 9.0, 12.0)
 """Of money, at which spend is worked out with the built-in offers (`prices_of` has others')."""
 CUSTOMERS = 96  # on whom spend is worked out; they stand for equal shares of all value
 ROUNDS, AGREED = 100, 1e-9  # of the aim's following the money
-WEEK, RHYTHM = 7, timedelta(days=28)  # `quiet_days` has them
+LONGEST_GAP, RHYTHM = 31, timedelta(days=70)  # `quiet_days` has them
 EDGE = 1e-6  # probabilities strictly between 0 and 1, as the environment has them
 
 
@@ -218,21 +218,21 @@ def followed(
 def quiet_days(busy: Collection[date], today: date) -> set[date]:
     """The days before today on which nobody could accept anything, as far as the ledger knows:
     those since the last contacts or money, however few, and those of gaps between them. But a gap
-    of less than a week that is over is the campaign's rhythm (a weekend, a weekly list), where the
+    of at most a month that is over is the campaign's rhythm (a weekend, a monthly list), where the
     `RHYTHM` before it has one as long: its share was spent on the days around it.
 
     Args:
         busy: days with contacts or money; later ones than today are of contacts to come.
     """
     quiet: set[date] = set()
-    gaps: list[tuple[date, int]] = []  # of less than a week: end, and days to it
+    gaps: list[tuple[date, int]] = []  # of at most a month: end, and days to it
     for last, following in pairwise((*sorted(busy), date.max)):
         days = (following - last).days
         gaps = [(end, length) for end, length in gaps if last - end <= RHYTHM]
         if not any(days <= length for _, length in gaps):
             ahead = range(1, (min(following, today) - last).days)
             quiet.update(last + timedelta(days=i) for i in ahead)
-        if 1 < days <= WEEK:
+        if 1 < days <= LONGEST_GAP:
             gaps.append((following, days))
     return quiet
 

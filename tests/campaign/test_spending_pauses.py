@@ -181,32 +181,63 @@ def test_spend_that_is_ahead_is_waited_for() -> None:
     assert aim_of([learnt, cheap]) == aim_of([learnt, Period(30, [0.8 / 30] * 15)]) > begun
 
 
+FIRST = date(2026, 1, 5)  # a Monday
+
+
 @pytest.mark.parametrize(
     "contacted",
     [lambda day: day.weekday() < 5, lambda day: day.weekday() == 0],
     ids=["weekdays", "mondays"],
 )
-@pytest.mark.parametrize("world", [0.7, 1.3])
+@pytest.mark.parametrize("world", [0.7, 1.0, 1.3])
 def test_the_days_between_are_no_pause(contacted: Callable[[date], bool], world: float) -> None:
     """A weekend's share is spent on the weekdays, and a week's on its list: that such a customer
     base accepts less is found as well as that it accepts more."""
-    days: dict[date, DayMoney] = {}
-    day, spent = date(2026, 1, 5), []
-    often = 7 / sum(contacted(day + i * DAY) for i in range(7))
-    while day < date(2026, 1, 5) + 40 * 7 * DAY:
-        if contacted(day):
-            aim = followed(days, BUDGET, day)[0]
-            days[day] = DayMoney(cost=aim * world * often * pace(day), ours=True)
-            spent.append(days[day].cost / pace(day) / often)
-        day += DAY
-    months = [day for day in quiet_days(days, day) if date(2026, 2, 1) <= day < date(2026, 9, 1)]
-    assert not months
+    spent, quiet = spends(contacted, world, 40 * 7)
+    assert not [day for day in quiet if date(2026, 2, 1) <= day < date(2026, 9, 1)]
     half = len(spent) // 2
     assert sum(spent[half:]) / half == pytest.approx(1, abs=0.05)
 
 
+@pytest.mark.parametrize(
+    "contacted",
+    [
+        lambda day: (day - FIRST).days % 14 < 5,
+        *(lambda day, often=often: (day - FIRST).days % often == 0 for often in (8, 10, 14)),
+        *(lambda day, first=first: day.day == first for first in (1, 15)),
+    ],
+    ids=["five days of fourteen", "each 8th", "each 10th", "each 14th", "the 1st", "the 15th"],
+)
+@pytest.mark.parametrize("world", [0.7, 1.0, 1.3])
+def test_nor_are_those_of_lists_further_apart(
+    contacted: Callable[[date], bool], world: float
+) -> None:
+    """Where their gaps counted as pauses, lists each fortnight spent a third of the budget in the
+    end and monthly ones a quarter, whatever the customers did. A month's end cuts what a list for
+    many days was to spend, so that it isn't met as closely as by lists each week."""
+    spent, quiet = spends(contacted, world, 730)
+    assert not [day for day in quiet if date(2026, 4, 1) <= day < date(2027, 9, 1)]
+    half = len(spent) // 2
+    assert 0.8 < sum(spent[half:]) / half < 1.2
+
+
+def spends(
+    contacted: Callable[[date], bool], world: float, length: int
+) -> tuple[list[float], set[date]]:
+    """Days with contacts at a price that is followed, of customers who accept `world` times what is
+    assumed: what each spends as a share of what it stands for, and the quiet days."""
+    days: dict[date, DayMoney] = {}
+    at = [FIRST + i * DAY for i in range(length) if contacted(FIRST + i * DAY)]
+    often, spent = length / len(at), []
+    for day in at:
+        share = often * pace(day)
+        days[day] = DayMoney(cost=followed(days, BUDGET, day)[0] * world * share, ours=True)
+        spent.append(days[day].cost / share)
+    return spent, quiet_days(days, FIRST + length * DAY)
+
+
 def test_a_gap_is_quiet_until_it_is_the_rhythm() -> None:
-    """The first weekend may be a pause; a week without anybody is one whatever was before."""
+    """The first weekend may be a pause; a week without anybody is one where no gap was as long."""
     week = [date(2026, 1, 5) + i * DAY for i in range(5)]
     first, second = [[day + i * 7 * DAY for day in week] for i in (0, 1)]
     weekend = {date(2026, 1, 10), date(2026, 1, 11)}
