@@ -10,7 +10,8 @@
 | `sent`, `delivered`, `not_sent` without an id | may be of a plan's contact of the day after it |
 | `sent`, `delivered`, `not_sent` so | also the last decision to leave a control customer alone |
 | `not_sent` | the contact wasn't made: what was `sent` of it until then counts for nothing |
-| `not_sent`, but sent later, or answered | the contact was made |
+| `not_sent`, but sent later, or an answer that names it | the contact was made |
+| an answer that names none, after `not_sent` | of the contact before it |
 | `not_sent` that names none, of a contact that was sent | it was made: in doubt a contact counts |
 | `churned` | belongs to the customer: it is what came next to each of their decisions |
 | an event id twice | counted once |

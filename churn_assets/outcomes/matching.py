@@ -12,7 +12,13 @@ from typing import Any
 import pandas as pd
 
 from churn_assets.outcomes.config import OutcomesConfig
-from churn_assets.outcomes.reached import NOT_SENT, REACHED, answers_from, may_be_made_from
+from churn_assets.outcomes.reached import (
+    NOT_SENT,
+    REACHED,
+    answers_from,
+    may_be_made_from,
+    with_last_words,
+)
 
 REPORTS = (*REACHED, NOT_SENT)
 CLOCKS_DIFFER = pd.Timedelta(days=1)
@@ -26,16 +32,20 @@ def with_decisions(
     left_out: Counter[str],
 ) -> pd.DataFrame:
     """Answers with the id of their decision, and whether they named it themselves (`named`). What
-    was sent comes first: it tells when a contact was made, and so what may answer it."""
+    was sent comes first: it tells when a contact was made, and so what may answer it; one that
+    never was is answered by nobody who doesn't name it."""
     names, reports = answers["decision_id"].notna(), answers["kind"].isin(REPORTS)
     named = _by_decision(answers[names], decisions, left_out).assign(named=True)
     is_report = named["kind"].isin(REPORTS)
     others = _by_report(answers[~names & reports], decisions, config, left_out)
     told = pd.concat([named[is_report], others.assign(named=False)], ignore_index=True)
     told = _within(told, decisions, may_be_made_from(decisions), config, left_out)
-    sent = told[told["kind"].isin(REACHED)].groupby("decision_id")["occurred_at"].min()
+    held = with_last_words(pd.concat([told, named[~is_report]], ignore_index=True), Counter())
+    sent = held[held["kind"].isin(REACHED)].groupby("decision_id")["occurred_at"].min()
     begins = answers_from(decisions, moments(decisions["decision_id"].map(sent)))
-    others = _by_contact(answers[~names & ~reports], decisions, begins, config, left_out)
+    made = ~decisions["decision_id"].isin(held.loc[held["kind"] == NOT_SENT, "decision_id"])
+    others = answers[~names & ~reports]
+    others = _by_contact(others, decisions[made], begins[made], config, left_out)
     replies = pd.concat([named[~is_report], others.assign(named=False)], ignore_index=True)
     replies = _within(replies, decisions, begins, config, left_out)
     return pd.concat([told, replies], ignore_index=True)

@@ -77,6 +77,27 @@ def test_what_is_reported_as_sent_goes_before_the_plan() -> None:
         assert days_of(early, "answers_from") == [-3, 4]
 
 
+@pytest.mark.parametrize("sent", [[], [event("sent", 4, **SECOND)]], ids=["never", "taken back"])
+def test_who_names_no_contact_answers_none_that_never_was(sent: list[dict[str, Any]]) -> None:
+    """Contacted with 5 %; the 15 % of the fifth day came back from the mail system. Who accepts
+    afterwards accepts the 5 %, as in the ledger; who names the second was contacted by it."""
+    two = [planned(1, -3.1, -3, offer_level=1), planned(2, 0, 5, offer_level=3)]
+    told = [event("sent", -2.9, **FIRST), *sent, event("not_sent", 5.2, **SECOND)]
+    table = joined(two, [*told, event("accepted", 6)]).table
+    assert table["accepted"].tolist() == [True, False]
+    assert table["spend"].tolist() == [50, 0]
+    assert table["not_sent_at"].notna().tolist() == [False, True]
+    named = joined(two, [*told, event("accepted", 6, **SECOND)]).table
+    assert named["accepted"].tolist() == [False, True]
+
+
+def test_a_contact_that_was_sent_again_counts_from_then() -> None:
+    """Sent on the third day, which came back, and on the seventh; nine days later is an answer."""
+    told = [event("sent", 3, **FIRST), event("not_sent", 3.1, **FIRST), event("sent", 7, **FIRST)]
+    table = joined([planned(1, 0, 3)], [*told, event("accepted", 16)]).table
+    assert table["accepted"].tolist() == [True]
+
+
 def test_a_log_of_an_earlier_version_counts_from_the_approval() -> None:
     """As it did: nobody knows the day of a contact that isn't reported."""
     two = [planned(1, -3.1, None), planned(2, 0, None)]
