@@ -21,7 +21,7 @@ PLACES = frozenset({"host", "hostaddr", "port", "service", "dbname"})
 
 
 _EXAMPLE = "postgresql+psycopg2://user:${PASSWORD}@host/database"
-_ENCODE = "in a password write @ as %40, : as %3A and / as %2F"
+_ENCODE = "in a password write @ as %40, : as %3A, / as %2F and ? as %3F"
 
 
 class DatabaseUrlError(ValueError):
@@ -33,7 +33,7 @@ def database_url(text: str) -> URL:
 
     Raises:
         DatabaseUrlError: it is none, or a password in it isn't encoded: its end would be shown as
-            the host.
+            the host or the database.
     """
     import sqlalchemy as sa
 
@@ -43,8 +43,12 @@ def database_url(text: str) -> URL:
         raise DatabaseUrlError(f"it is no URL as in {_EXAMPLE}") from None
     except ValueError:  # of the port, which may be the end of a password
         raise DatabaseUrlError(f"its port is no number; {_ENCODE}") from None
-    if "@" in (url.host or ""):
-        raise DatabaseUrlError(f"its host has an @ in it; {_ENCODE}")
+    if url.host or url.password:  # else it is a file's path
+        after = text.partition("@")[2] if url.password else text  # a password may have ? and =
+        option = after.partition("?")[2].partition("=")[0]
+        for name, part in {"host": url.host, "database": url.database, "query": option}.items():
+            if "@" in (part or ""):
+                raise DatabaseUrlError(f"its {name} has an @ in it; {_ENCODE}")
     return url
 
 

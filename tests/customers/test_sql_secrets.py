@@ -22,7 +22,7 @@ from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from churn_assets.campaign.contacts.ledger import Ledger
 from churn_assets.campaign.errors import LedgerError
 from churn_assets.datasets.errors import DataError
-from churn_assets.domain.database_urls import without_secrets
+from churn_assets.domain.database_urls import database_url, shown, without_secrets
 from tests.customers.conftest import Checked, made_rows
 from tests.customers.test_sql import by_query
 
@@ -95,7 +95,14 @@ def test_a_report_and_refused_rows_have_none(
 
 
 @pytest.mark.parametrize(
-    ("password", "said"), [("s3:cr@et:w", "port is no number"), ("s3c@et", "host has an @")]
+    ("password", "said"),
+    [
+        ("s3:cr@et:w", "port is no number"),
+        ("s3c@et", "host has an @"),
+        ("s3c@ret/w0rd", "database has an @"),
+        ("s3c@r/et?w0rd", "query has an @"),
+        ("s3c@ret?w0rd", "query has an @"),
+    ],
 )
 def test_a_password_that_is_not_encoded_is_not_shown_as_a_host(
     password: str, said: str, checked: Checked, monkeypatch: pytest.MonkeyPatch
@@ -109,6 +116,19 @@ def test_a_password_that_is_not_encoded_is_not_shown_as_a_host(
             ask()
         assert password.rpartition("@")[2] + "@" not in recorded(error.value)
         assert password not in recorded(error.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("sqlite:////home/a@b/c.db", "sqlite:////home/a%40b/c.db"),
+        ("postgresql://u:s3?c=ret@h/d?options=a@b", "postgresql://u:***@h/d"),
+        ("postgresql://u@h/d?options=a@b", "postgresql://u@h/d"),
+    ],
+)
+def test_an_at_sign_that_ends_no_password_may_stand(url: str, said: str) -> None:
+    """In a file's path, and in an option."""
+    assert shown(database_url(url)) == said
 
 
 def test_a_ledger_s_error_has_none(talkative: type[Talkative]) -> None:
