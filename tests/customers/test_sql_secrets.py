@@ -142,6 +142,40 @@ def test_a_ledger_s_error_has_none(talkative: type[Talkative]) -> None:
     assert "C-of-nobody" not in recorded(error.value)
 
 
+def test_an_option_that_a_dialect_refuses_is_a_line_without_it(
+    checked: Checked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Why: it was a traceback with the option's value."""
+    monkeypatch.setenv("CHURN_TEST_SECRET", "s3cret")
+    url = "sqlite:///x.db?timeout=${CHURN_TEST_SECRET}"
+    for kind, ask in ((DataError, lambda: checked(by_query(url, "SELECT 1"))),
+                      (LedgerError, lambda: Ledger(url))):  # fmt: skip
+        with pytest.raises(kind, match=r"can't be used: could not convert .*'\*\*\*'") as error:
+            ask()
+        assert "s3cret" not in recorded(error.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "said", "hidden"),
+    [
+        ("u:a%2Bb%40c@h/d", "u:a+b%40c@h/d", "u:***@h/d"),  # as SQLAlchemy writes it
+        ("u:pa%20ss%40w@h/d", "u:pa ss%40w@h/d", "u:***@h/d"),
+        ("u:p%40ss!w%2Fo@h/d", "of u:p%40ss!w%2Fo@h/d", "of u:***@h/d"),  # as it was typed
+        ("u:p%40ss%2Fw@h/d", "u:p%40ss%2fw@h/d", "u:***@h/d"),
+        ("h/d?token=a/b%2Bc", "h/d?token=a/b%2Bc", "h/d?token=***"),
+        ("h/d?o=D%3Dx;PWD=q/w%2Be", "h/d?o=D%3Dx;PWD=q/w%2Be", "h/d?o=***"),
+        ("u:it%27s%22%5Cso@h/d", repr(["it's\"\\so"]), "['***']"),
+        ("u:it%27s%22%5Cso@h/d", json.dumps(["it's\"\\so"]), '["***"]'),
+        ("u:%C3%BCber@h/d", json.dumps(["\u00fcber"]), '["***"]'),
+    ],
+)
+def test_a_secret_is_hidden_in_whichever_way_it_is_spelled(
+    url: str, said: str, hidden: str
+) -> None:
+    """A URL's parts may be encoded or not, by each program as it likes."""
+    assert without_secrets(said, sqlalchemy.make_url(f"postgresql://{url}")) == hidden
+
+
 def test_where_the_database_is_stays_in_a_message() -> None:
     """The folder of a socket tells what is wrong; an option's value within a word is none."""
     url = sqlalchemy.make_url("postgresql://u@/d?host=/run/pg&sslmode=on")
