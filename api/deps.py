@@ -131,14 +131,16 @@ def refuse_unasked(request: Request) -> None:
     of another site, which needs an image or a link for it and no key where none is asked for or a
     proxy adds one; or to have it ready, should somebody want it."""
     said = request.headers
-    if "prefetch" in said.get("sec-purpose", "") + said.get("purpose", ""):
+    purposes = (said.get(name, "") for name in ("sec-purpose", "purpose", "x-moz"))
+    if "prefetch" in " ".join(purposes).lower():
         message = "a browser asked for it in advance, and who is in it would be noted: open it"
         raise ApiError(403, "prefetch", message)
     foreign = said.get("sec-fetch-site") == "cross-site"
     if foreign and said.get("origin") not in services_of(request).origins:
         message = (
             "a page of another site made the browser ask for it, and who is in it would be noted: "
-            "take it in the console, or list that site in CHURN_API__CORS_ORIGINS"
+            "take it in the console, or let that page fetch it, and list its site in "
+            "CHURN_API__CORS_ORIGINS (`*` doesn't count)"
         )
         raise ApiError(403, "cross_site", message)
 

@@ -49,7 +49,8 @@ class ApiError(HTTPException):
 EXAMPLES: dict[int, tuple[str, str, list[str], str]] = {
     401: ("no API key, or not one of ours", "unauthorized", [], "no valid API key"),
     403: (
-        "the API key is for other things",
+        "the API key is for other things (`forbidden`); of a list, a browser asked for it in "
+        "advance (`prefetch`) or for a page of another site (`cross_site`)",
         "forbidden",
         [],
         "the API key my-shop is for decide, feedback; this takes one for campaign",
@@ -90,7 +91,13 @@ EXAMPLES: dict[int, tuple[str, str, list[str], str]] = {
         [],
         "too many requests",
     ),
-    503: ("not loaded yet; see Retry-After", "not_ready", [], "loading the release"),
+    503: (
+        "not loaded yet (`not_ready`), or it isn't known who may not be contacted "
+        "(`people_unavailable`); see Retry-After",
+        "not_ready",
+        [],
+        "loading the release",
+    ),
 }
 
 

@@ -84,7 +84,8 @@ def carried(settings: Settings, verb: str = "carried") -> Iterator[str]:
     if not settings.campaign.ledger.get_secret_value():
         yield (
             "stays    contact ledger: none is named here; unless the secret names one, each "
-            "container has its own, and doesn't know of opt-outs and contacts by another one"
+            "container has its own, and doesn't know of opt-outs and contacts that another one was "
+            "told of"
         )
     for file in filter(None, (rules.suppression_list, settings.campaign.people)):
         yield (

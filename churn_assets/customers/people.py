@@ -74,6 +74,7 @@ class Addressees:
 
 
 NOBODY_KNOWN = Addressees({}, {})
+"""Where there is no table; one that says nothing of anybody is another such object."""
 
 
 def people_file(store: ArtifactStore) -> Path | None:
@@ -84,6 +85,15 @@ def people_file(store: ArtifactStore) -> Path | None:
     """
     if store.read_pointer(asset_pointer(ASSET)) is None:
         return None
+    return named_people_file(store)
+
+
+def named_people_file(store: ArtifactStore) -> Path | None:
+    """As `people_file`, of active customers that there are; None where nothing is said of them.
+
+    Raises:
+        ArtifactError: there are none, too.
+    """
     file = store.get(current_artifact(store, ASSET)) / PEOPLE
     return file if file.exists() else None
 
@@ -95,7 +105,7 @@ def read_addressees(file: Path | None, channels: Iterable[str] = ()) -> Addresse
         channels: by which the company contacts. Who said no to each of them said no.
     """
     if file is None:
-        return NOBODY_KNOWN
+        return Addressees({}, {})
     channels = tuple(channels)
     opted_out = _of_all(file, channels, OPTED_OUT)
     refusing = _of_all(file, channels, REFUSING)

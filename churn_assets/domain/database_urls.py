@@ -7,10 +7,10 @@ what it says gets into reports, files of refused rows and Dagster's records.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
-from urllib.parse import quote, quote_plus
 
 if TYPE_CHECKING:  # SQLAlchemy is loaded by whoever has a database
     from sqlalchemy import URL
@@ -21,7 +21,7 @@ PLACES = frozenset({"host", "hostaddr", "port", "service", "dbname"})
 
 
 _EXAMPLE = "postgresql+psycopg2://user:${PASSWORD}@host/database"
-_ENCODE = "in a password write @ as %40, : as %3A and / as %2F"
+_ENCODE = "in a password write @ as %40, : as %3A, / as %2F and ? as %3F"
 
 
 class DatabaseUrlError(ValueError):
@@ -33,7 +33,7 @@ def database_url(text: str) -> URL:
 
     Raises:
         DatabaseUrlError: it is none, or a password in it isn't encoded: its end would be shown as
-            the host.
+            the host or the database.
     """
     import sqlalchemy as sa
 
@@ -43,8 +43,12 @@ def database_url(text: str) -> URL:
         raise DatabaseUrlError(f"it is no URL as in {_EXAMPLE}") from None
     except ValueError:  # of the port, which may be the end of a password
         raise DatabaseUrlError(f"its port is no number; {_ENCODE}") from None
-    if "@" in (url.host or ""):
-        raise DatabaseUrlError(f"its host has an @ in it; {_ENCODE}")
+    if url.host or url.password:  # else it is a file's path
+        after = text.partition("@")[2] if url.password else text  # a password may have ? and =
+        option = after.partition("?")[2].partition("=")[0]
+        for name, part in {"host": url.host, "database": url.database, "query": option}.items():
+            if "@" in (part or ""):
+                raise DatabaseUrlError(f"its {name} has an @ in it; {_ENCODE}")
     return url
 
 
@@ -59,19 +63,33 @@ def without_secrets(text: str, url: URL) -> str:
     Which option is one, only a driver knows: rather too much is hidden.
     """
     for secret in sorted(_secrets(url), key=len, reverse=True):
-        text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", HIDDEN, text)
+        text = re.sub(rf"(?<!\w){_spelled(secret)}(?!\w)", HIDDEN, text)
     return " ".join(text.split())
 
 
 def _secrets(url: URL) -> set[str]:
-    """The password and the options, as they are and as a URL has them; of a string of settings
-    (`odbc_connect`) each one's value, too."""
+    """The password and the options; of a string of settings (`odbc_connect`) each one's value,
+    too."""
     found = {str(url.password)} if url.password else set()
     for name, values in url.query.items():
         if name.lower() not in PLACES:
             for value in (values,) if isinstance(values, str) else values:
                 found |= {value, *_values(value)}
-    return {form for each in found if each for form in (each, quote(each, ""), quote_plus(each))}
+    return found - {""}
+
+
+def _spelled(secret: str) -> str:
+    """A pattern of a secret as it is, as a URL has it (which of its characters are encoded there,
+    each program decides for itself), and as it stands in quotes in Python or JSON."""
+    return "".join(map(_character, secret))
+
+
+def _character(one: str) -> str:
+    encoded = "".join(f"%{byte:02x}" for byte in one.encode(errors="surrogatepass"))
+    forms = {one, repr(one)[1:-1], json.dumps(one)[1:-1]}
+    forms |= {f"\\{one}"} if one in "'\"" else {"+"} if one == " " else set()
+    plain = sorted(map(re.escape, forms), key=len, reverse=True)
+    return f"(?:{'|'.join(plain)}|(?i:{encoded}))"
 
 
 def _values(settings: str) -> Iterator[str]:

@@ -42,6 +42,8 @@ def listed(client: httpx.Client) -> list[str]:
         (CROSS | {"origin": "https://evil.example"}, "cross_site"),
         ({"sec-purpose": "prefetch;prerender", "sec-fetch-site": "none"}, "prefetch"),
         ({"purpose": "prefetch"}, "prefetch"),
+        ({"purpose": "Prefetch"}, "prefetch"),
+        ({"x-moz": "prefetch"}, "prefetch"),
     ],
 )
 def test_what_a_browser_asks_for_by_itself_is_refused(
@@ -77,10 +79,24 @@ def test_the_console_and_the_address_line_take_it(site: str | None, approved: ht
     assert listed(approved) == [LATER]
 
 
-@pytest.mark.parametrize(("origin", "admitted"), [(APP, True), ("https://app.exampl", False)])
-def test_a_site_that_may_call_may_take_it(origin: str, admitted: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("listed", "origin", "admitted"),
+    [
+        (APP, {"origin": APP}, True),
+        (APP, {"origin": "https://app.exampl"}, False),
+        (APP, {}, False),  # a link: browsers say of which site in a fetch alone
+        ("*", {"origin": APP}, False),
+    ],
+)
+def test_a_site_that_may_call_may_take_it(
+    listed: str, origin: dict[str, str], admitted: bool, tmp_path: Path
+) -> None:
     """A company's own page before the API, under another name."""
-    app = build_app(Settings(home=tmp_path, api=ApiConfig(cors_origins=(APP,))))
+    app = build_app(Settings(home=tmp_path, api=ApiConfig(cors_origins=(listed,))))
     with TestClient(app, base_url="http://localhost", client=HERE) as client:
-        status = client.get(LIST, headers=CROSS | {"origin": origin}).status_code
-    assert (status != 403) is admitted
+        answer = client.get(LIST, headers=CROSS | origin)
+    assert (answer.status_code != 403) is admitted
+    advice = (
+        "let that page fetch it, and list its site in CHURN_API__CORS_ORIGINS (`*` doesn't count)"
+    )
+    assert (advice in answer.text) is not admitted

@@ -180,15 +180,54 @@ def test_that_there_was_no_table_says_nothing_of_the_first_one(
     assert host.people.rule_against("C1") == "opt_out"
 
 
+def publish_silent(host: EngineHost, workspace: Path) -> None:
+    """Make a table the current customers' one that says nothing of opt-outs."""
+    workspace.mkdir()
+    (workspace / "train.parquet").touch()
+    artifact = host.store.put(ASSET, workspace)
+    host.store.write_pointer(asset_pointer(ASSET), artifact.model_dump_json().encode())
+
+
+def test_a_table_that_says_nothing_of_opt_outs_stays_in_force_as_any(
+    host: EngineHost, tmp_path: Path
+) -> None:
+    """Why: it passed for none at all, and a single fetch that failed stopped every answer."""
+    publish_silent(host, tmp_path / "typed")
+    host.refresh()
+    silent = host.people
+    assert silent is not None
+    damage(publish_people(tmp_path, tmp_path / "later", C1="yes"))
+    host.refresh()
+    assert host.people is silent
+    assert (host.people_problem or "").endswith("; what was read before is in force")
+
+
+@pytest.mark.parametrize("sound", [True, False])
+def test_a_table_that_is_named_no_longer_is_not_forgotten(
+    sound: bool, host: EngineHost, tmp_path: Path
+) -> None:
+    """Why: with its pointer every opt-out was gone at once, and nobody was told; one that couldn't
+    be read before is as unknown as it was."""
+    file = publish_people(tmp_path, tmp_path / "people", C1="yes")
+    if not sound:
+        damage(file)
+    host.refresh()
+    before = host.people
+    assert (before is not None) is sound
+    host.store.delete_pointer(asset_pointer(ASSET))
+    for _ in range(2):
+        host.refresh()
+        assert host.people is before
+        assert "active_customers isn't named any more in " in (host.people_problem or "")
+    assert before is None or before.rule_against("C1") == "opt_out"
+
+
 def test_customers_of_whom_no_table_says_anything_are_decided_for(
     host: EngineHost, tmp_path: Path
 ) -> None:
     """Those of the built-in sample, and of a contract that names no such column."""
     publish_small_release(tmp_path, tmp_path / "a")
-    (tmp_path / "typed").mkdir()
-    (tmp_path / "typed/train.parquet").touch()
-    artifact = host.store.put(ASSET, tmp_path / "typed")
-    host.store.write_pointer(asset_pointer(ASSET), artifact.model_dump_json().encode())
+    publish_silent(host, tmp_path / "typed")
     with serving(tmp_path) as client:
         assert client.get("/readyz").json()["people_problem"] is None
         assert client.post("/predict", json=SAMPLE_REQUEST).status_code == 200

@@ -14,7 +14,13 @@ import duckdb
 import pytest
 
 from churn_assets.customers.contract.model import load_contract
-from churn_assets.customers.quality.said import Said, levels, recorded, recorded_problems
+from churn_assets.customers.quality.said import (
+    Said,
+    levels,
+    recorded,
+    recorded_line,
+    recorded_problems,
+)
 from churn_assets.customers.reading.sources import Places
 from churn_assets.customers.tables import write_history
 from churn_assets.datasets.errors import DataError
@@ -133,11 +139,54 @@ def test_of_an_earlier_report_the_count_alone_is_kept() -> None:
 def test_a_level_of_many_is_shown_and_a_remark_is_not() -> None:
     """By the rule that a first look goes by: short, in five rows or more, and of no form of an
     address, phone number or e-mail."""
-    found = [("not asked", 40), ("maria@shop.example", 9), ("0612 345 678", 5), ("ask Maria", 1)]
+    found = [
+        ("not asked", 40, 40),
+        ("maria@shop.example", 9, 9),
+        ("0612 345 678", 5, 5),
+        ("ask Maria", 1, 1),
+    ]
     with duckdb.connect() as connection:
         assert levels(connection, found) == "'not asked' (40) and 3 different cells"
         assert levels(connection, found[3:]) == "a cell"
         assert levels(connection, found[:1]) == "'not asked' (40)"
+
+
+@pytest.mark.parametrize("column", ["No Mail", "Paperless", "Region", "Speaks"])
+def test_a_remark_about_one_customer_is_no_level_of_many(
+    column: str, checked: Checked, tmp_path: Path
+) -> None:
+    """Why: it stands in each of a customer's snapshots, and these were counted."""
+    days = [f"2026-0{month}-28" for month in range(1, 8)]
+    sound = {"No Mail": "no", "Region": "Europe/Madrid", "Speaks": "en"}
+    rows = [{**row, **sound, "Seen": day} for day in days for row in made_rows(300)]
+    cells = {"A10003": "ask Maria"} | {f"A1010{number}": "Mars" for number in range(6)}
+    for row in rows:
+        usual = "ja" if column == "Paperless" else row[column]
+        row |= {column: cells.get(row["Account"], usual), "Cancelled": "no"}
+    (tmp_path / "history.csv").write_text(as_csv(rows))
+    agreed = CONTRACT.replace("  id: Account\n", "  id: Account\n  snapshot: Seen\n")
+    agreed += "contact: {opt_out: {column: No Mail, yes: 'yes', no: 'no'}}\n"
+    report = checked(agreed + "people: {zone: Region, language: Speaks}\n")
+    [told] = [said for said in (*report.problems, *report.notes) if "ask Maria" in said]
+    assert isinstance(told, Said)
+    assert told.startswith(f"history: {column}: ")
+    assert "Maria" not in told.recorded
+    assert "a cell" in told.recorded
+    assert "'Mars'" in told.recorded
+
+
+def test_more_is_promised_only_where_there_is_more() -> None:
+    """Of a run's own report, and of a stored one."""
+    assert recorded_line(["plain", Said("'x' (9) neither", "'x' (9) neither")]) == (
+        "plain; 'x' (9) neither"
+    )
+    assert recorded_line([Said("as 'A-1'", "as some")]) == f"as some {SEE}"
+    stored = {"problems": ["plain", "as 'A-1'"], "problems_without_cells": ["plain", "as some"]}
+    assert recorded_line(recorded_problems(stored)) == f"plain; as some {SEE}"
+    stored = {"problems": ["plain"], "problems_without_cells": ["plain"]}
+    assert recorded_line(recorded_problems(stored)) == "plain"
+    assert recorded_line(recorded_problems({"problems": ["as 'A-1'"]})) == f"1 to mend {SEE}"
+    assert recorded_line([]) == "none"
 
 
 def test_a_sentence_of_two_kinds_is_a_text() -> None:

@@ -22,7 +22,7 @@ from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from churn_assets.campaign.contacts.ledger import Ledger
 from churn_assets.campaign.errors import LedgerError
 from churn_assets.datasets.errors import DataError
-from churn_assets.domain.database_urls import without_secrets
+from churn_assets.domain.database_urls import database_url, shown, without_secrets
 from tests.customers.conftest import Checked, made_rows
 from tests.customers.test_sql import by_query
 
@@ -95,7 +95,14 @@ def test_a_report_and_refused_rows_have_none(
 
 
 @pytest.mark.parametrize(
-    ("password", "said"), [("s3:cr@et:w", "port is no number"), ("s3c@et", "host has an @")]
+    ("password", "said"),
+    [
+        ("s3:cr@et:w", "port is no number"),
+        ("s3c@et", "host has an @"),
+        ("s3c@ret/w0rd", "database has an @"),
+        ("s3c@r/et?w0rd", "query has an @"),
+        ("s3c@ret?w0rd", "query has an @"),
+    ],
 )
 def test_a_password_that_is_not_encoded_is_not_shown_as_a_host(
     password: str, said: str, checked: Checked, monkeypatch: pytest.MonkeyPatch
@@ -111,6 +118,19 @@ def test_a_password_that_is_not_encoded_is_not_shown_as_a_host(
         assert password not in recorded(error.value)
 
 
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("sqlite:////home/a@b/c.db", "sqlite:////home/a%40b/c.db"),
+        ("postgresql://u:s3?c=ret@h/d?options=a@b", "postgresql://u:***@h/d"),
+        ("postgresql://u@h/d?options=a@b", "postgresql://u@h/d"),
+    ],
+)
+def test_an_at_sign_that_ends_no_password_may_stand(url: str, said: str) -> None:
+    """In a file's path, and in an option."""
+    assert shown(database_url(url)) == said
+
+
 def test_a_ledger_s_error_has_none(talkative: type[Talkative]) -> None:
     """Nor have its causes a row's values: Dagster's records of a plan's run keep these."""
     ledger = Ledger("postgresql+psycopg2://u@h/d?token=${CHURN_TEST_SECRET}")
@@ -120,6 +140,40 @@ def test_a_ledger_s_error_has_none(talkative: type[Talkative]) -> None:
         raise refused
     assert "s3cret" not in recorded(error.value)
     assert "C-of-nobody" not in recorded(error.value)
+
+
+def test_an_option_that_a_dialect_refuses_is_a_line_without_it(
+    checked: Checked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Why: it was a traceback with the option's value."""
+    monkeypatch.setenv("CHURN_TEST_SECRET", "s3cret")
+    url = "sqlite:///x.db?timeout=${CHURN_TEST_SECRET}"
+    for kind, ask in ((DataError, lambda: checked(by_query(url, "SELECT 1"))),
+                      (LedgerError, lambda: Ledger(url))):  # fmt: skip
+        with pytest.raises(kind, match=r"can't be used: could not convert .*'\*\*\*'") as error:
+            ask()
+        assert "s3cret" not in recorded(error.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "said", "hidden"),
+    [
+        ("u:a%2Bb%40c@h/d", "u:a+b%40c@h/d", "u:***@h/d"),  # as SQLAlchemy writes it
+        ("u:pa%20ss%40w@h/d", "u:pa ss%40w@h/d", "u:***@h/d"),
+        ("u:p%40ss!w%2Fo@h/d", "of u:p%40ss!w%2Fo@h/d", "of u:***@h/d"),  # as it was typed
+        ("u:p%40ss%2Fw@h/d", "u:p%40ss%2fw@h/d", "u:***@h/d"),
+        ("h/d?token=a/b%2Bc", "h/d?token=a/b%2Bc", "h/d?token=***"),
+        ("h/d?o=D%3Dx;PWD=q/w%2Be", "h/d?o=D%3Dx;PWD=q/w%2Be", "h/d?o=***"),
+        ("u:it%27s%22%5Cso@h/d", repr(["it's\"\\so"]), "['***']"),
+        ("u:it%27s%22%5Cso@h/d", json.dumps(["it's\"\\so"]), '["***"]'),
+        ("u:%C3%BCber@h/d", json.dumps(["\u00fcber"]), '["***"]'),
+    ],
+)
+def test_a_secret_is_hidden_in_whichever_way_it_is_spelled(
+    url: str, said: str, hidden: str
+) -> None:
+    """A URL's parts may be encoded or not, by each program as it likes."""
+    assert without_secrets(said, sqlalchemy.make_url(f"postgresql://{url}")) == hidden
 
 
 def test_where_the_database_is_stays_in_a_message() -> None:

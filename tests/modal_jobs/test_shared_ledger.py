@@ -73,7 +73,7 @@ def test_who_tells_the_ledger_nothing_needs_none(secret: Callable[[str], None]) 
     here = settings(f"a:{DIGEST}:decide", f"b:{DIGEST}:decide+customers+watch")
     assert check.contact_ledger_is_shared(here) is None
     [told] = [line for line in carried(here) if "contact ledger" in line]
-    assert "doesn't know of opt-outs and contacts by another one" in told
+    assert "doesn't know of opt-outs and contacts that another one was told of" in told
     assert not [line for line in carried(settings(ledger=WITH_PASSWORD)) if "contact ledg" in line]
 
 

@@ -41,7 +41,8 @@ def engine_of(text: str) -> sa.Engine:
         raise LedgerError(f"{SETTING} can't be used: {error}") from error
     try:
         return engine_at(url)
-    except (sa.exc.ArgumentError, ImportError) as error:
+    except (sa.exc.ArgumentError, ImportError, ValueError, TypeError) as error:
+        # The dialect's: that an option is no number.
         said = without_secrets(str(error), url)
         raise LedgerError(f"{SETTING} can't be used: {said}") from None
 

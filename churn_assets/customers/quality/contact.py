@@ -15,7 +15,7 @@ from churn_assets.customers.quality.columns import (
     word,
 )
 from churn_assets.customers.quality.judging import USED, Judged
-from churn_assets.customers.quality.said import Said, levels
+from churn_assets.customers.quality.said import Said, customers_in, levels
 from churn_assets.customers.quality.workspace import one
 from churn_assets.domain.cells import listed_cells
 
@@ -32,19 +32,19 @@ def unclear_flags(
         cell = f"c{judged.read.columns.index(column.name)}"
         said = trimmed(f"coalesce({cell}, '')")
         found = connection.execute(
-            f"SELECT {said}, count(*) FROM {judged.name} "
+            f"SELECT {said}, count(*), {customers_in(judged)} FROM {judged.name} "
             f"WHERE {USED} AND {unclear_cell(column, cell)} GROUP BY 1 ORDER BY 2 DESC, 1"
         ).fetchall()
         if not found:
             continue
         where = f"{judged.name}: {flag.said.column}:"
         asked = (
-            f"neither yes nor no: {sum(rows for _, rows in found):,} rows count as "
+            f"neither yes nor no: {sum(rows for _, rows, _ in found):,} rows count as "
             f"{_COUNTS_AS[flag.forbids]}; write in the contract what they mean: {flag.key}.yes: "
             "[...], no: [...]"
         )
         yield Said(
-            f"{where} {listed_cells(found)} {asked}",
+            f"{where} {listed_cells([each[:2] for each in found])} {asked}",
             f"{where} {levels(connection, found)} {asked}",
         )
 

@@ -18,7 +18,7 @@ from churn_assets.customers.quality.columns import (
     word,
 )
 from churn_assets.customers.quality.judging import Judged
-from churn_assets.customers.quality.said import Said, levels
+from churn_assets.customers.quality.said import Said, customers_in, levels
 from churn_assets.domain.cells import TRUTHS, listed_cells
 
 
@@ -39,12 +39,12 @@ def unread_flags(
             continue
         cell = f"c{judged.read.columns.index(column)}"
         found = connection.execute(
-            f"SELECT min({trimmed(cell)}), count(*), {word(cell)} IN {listed(TRUTHS)} "
-            f"FROM {judged.name} WHERE NOT {is_missing(cell, missing)} GROUP BY {word(cell)} "
-            "ORDER BY 2 DESC, 1"
+            f"SELECT min({trimmed(cell)}), count(*), {customers_in(judged)}, "
+            f"{word(cell)} IN {listed(TRUTHS)} FROM {judged.name} "
+            f"WHERE NOT {is_missing(cell, missing)} GROUP BY {word(cell)} ORDER BY 2 DESC, 1"
         ).fetchall()
         words = [shown for shown, *_ in found]
-        strange = [(shown, rows) for shown, rows, understood in found if not understood]
+        strange = [each[:3] for each in found if not each[3]]
         one_of_two = len(words) == 2 and all(len(said) == 1 for said in _two_words(words))
         if strange and (len(strange) == len(words) or one_of_two):
             where = f"{judged.name}: {name}:"
@@ -53,7 +53,7 @@ def unread_flags(
                 f"features.{name}: {{kind: flag, {_proposed(words)}}}"
             )
             yield Said(
-                f"{where} {listed_cells(strange)} {asked}",
+                f"{where} {listed_cells([each[:2] for each in strange])} {asked}",
                 f"{where} {levels(connection, strange)} {asked}",
             )
 

@@ -11,7 +11,7 @@ from churn_assets.customers.contract.people import People
 from churn_assets.customers.languages import LANGUAGES, NAMES, TAG
 from churn_assets.customers.quality.columns import listed, one_spaced, text, word
 from churn_assets.customers.quality.judging import USED, Judged
-from churn_assets.customers.quality.said import Said, levels
+from churn_assets.customers.quality.said import Said, customers_in, levels
 from churn_assets.domain.cells import as_word, listed_cells, shortened
 
 
@@ -33,20 +33,20 @@ def unserved_languages(
     language = language_of(people, judged)
     base = "lower(trim(split_part(replace(language, '_', '-'), '-', 1)))"
     found = connection.execute(
-        f"SELECT language, count(*) FROM (SELECT {language} AS language FROM {judged.name} "
-        f"WHERE {USED}) WHERE {base} NOT IN {listed((*LANGUAGES, *NAMES))} "
+        f"SELECT language, count(*), {customers_in(judged)} FROM (SELECT *, {language} AS language "
+        f"FROM {judged.name} WHERE {USED}) WHERE {base} NOT IN {listed((*LANGUAGES, *NAMES))} "
         "GROUP BY 1 ORDER BY 2 DESC, 1"
     ).fetchall()
     if not found:
         return
-    count = sum(rows for _, rows in found)
-    own = next((cell for cell, _ in found if not re.fullmatch(TAG, cell)), None)
+    count = sum(rows for _, rows, _ in found)
+    own = next((cell for cell, *_ in found if not re.fullmatch(TAG, cell)), None)
     hint = f"; if it means es, say so: people.languages: {{{shortened(own)}: es}}" if own else ""
     where = f"{judged.name}: {people.language}:"
     said = (
         f"not understood, or no message is reviewed in it: {count:,} rows are written to in English"
     )
     yield Said(
-        f"{where} {listed_cells(found)}: {said}{hint}",
+        f"{where} {listed_cells([each[:2] for each in found])}: {said}{hint}",
         f"{where} {levels(connection, found)}: {said}",
     )

@@ -10,7 +10,7 @@ import duckdb
 from churn_assets.customers.contract.people import People
 from churn_assets.customers.quality.columns import one_spaced, text
 from churn_assets.customers.quality.judging import USED, Judged
-from churn_assets.customers.quality.said import Said, levels
+from churn_assets.customers.quality.said import Said, customers_in, levels
 
 SHOWN = 3
 
@@ -32,16 +32,17 @@ def unknown_zones(
         return
     value = judged.value(people.zone, "people")
     found = connection.execute(
-        f"SELECT {value}, count(*) FROM {judged.name} WHERE {USED} AND {value} IS NOT NULL "
-        f"AND {zone_of(people, judged)} IS NULL GROUP BY 1 ORDER BY 2 DESC, 1"
+        f"SELECT {value}, count(*), {customers_in(judged)} FROM {judged.name} "
+        f"WHERE {USED} AND {value} IS NOT NULL AND {zone_of(people, judged)} IS NULL "
+        "GROUP BY 1 ORDER BY 2 DESC, 1"
     ).fetchall()
     if found:
-        rows, names = sum(count for _, count in found), [cell for cell, _ in found[:SHOWN]]
+        rows, names = sum(count for _, count, _ in found), [cell for cell, *_ in found[:SHOWN]]
         where = f"{judged.name}: {people.zone}:"
         yield Said(
             f"{where} {', '.join(map(repr, names))} "
             f"{'and others are no time zones' if len(found) > SHOWN else 'is no time zone'} "
             f"({rows:,} rows): say people.zones: {{{names[0]}: Europe/Madrid}} or the like",
             f"{where} no time zone in {rows:,} rows, which have {levels(connection, found)}: say "
-            "people.zones",
+            "people.zones: {...: Europe/Madrid} or the like",
         )

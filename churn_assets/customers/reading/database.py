@@ -55,7 +55,8 @@ def engine_of(text: str) -> Engine:
         driver = _DRIVERS.get(name)
         advice = f"pip install {driver}" if driver else "is it written right?"
         raise DataError(f"sql.url can't be used: no driver for {name}:// here; {advice}") from error
-    except (sqlalchemy.exc.ArgumentError, ImportError) as error:
+    except (sqlalchemy.exc.ArgumentError, ImportError, ValueError, TypeError) as error:
+        # The dialect's: that an option is no number.
         raise DataError(f"sql.url can't be used: {without_secrets(str(error), url)}") from None
     except (GoogleAPIError, GoogleAuthError) as error:  # BigQuery's driver looks for credentials
         raise DataError(f"{shown(url)}: {without_secrets(str(error), url)}") from None

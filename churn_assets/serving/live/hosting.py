@@ -9,7 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from churn_assets.customers.people import ASSET as ACTIVE
-from churn_assets.customers.people import NOBODY_KNOWN, Addressees, people_file, read_addressees
+from churn_assets.customers.people import (
+    NOBODY_KNOWN,
+    Addressees,
+    named_people_file,
+    read_addressees,
+)
 from churn_assets.domain.experiment import ExperimentConfig
 from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.domain.plain_errors import describe
@@ -31,7 +36,7 @@ from churn_assets.serving.metrics import (
     SERVING,
 )
 from churn_assets.storage.current import asset_pointer, current_artifact
-from churn_assets.storage.protocol import ArtifactStore
+from churn_assets.storage.protocol import ArtifactError, ArtifactStore
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +88,7 @@ class EngineHost:
         self.budget_price: budget_price.BudgetPrice | None = None
         self._channels = tuple(channels)
         self.people: Addressees | None = None
+        self._had_people = False  # the store has named a table of them
         self.templates: TemplateChooser | None = TemplateChooser() if learn_from_answers else None
         self._offered: frozenset[int] = frozenset()  # by any release, as far as it is known
         self._seen: dict[str, bytes | None] = {}
@@ -237,11 +243,19 @@ class EngineHost:
         with self._kept("people", PEOPLE), self._moved(ACTIVE) as moved:
             if moved or self.people is None:
                 try:
-                    self.people = read_addressees(people_file(self.store), self._channels)
+                    self.people = self._read_people()
                 except Exception:
                     if self.people is NOBODY_KNOWN:  # that there was no table says nothing of one
                         self.people = None
                     raise
+
+    def _read_people(self) -> Addressees:
+        if self.store.read_pointer(asset_pointer(ACTIVE)) is None:
+            if self._had_people:  # whoever said no in it hasn't taken that back
+                raise ArtifactError(f"{ACTIVE} isn't named any more in {self.store.url}")
+            return NOBODY_KNOWN
+        self._had_people = True
+        return read_addressees(named_people_file(self.store), self._channels)
 
     def look_at_templates(self) -> None:
         """Read what answers said of templates; while that can't be read, it stays as it was."""
