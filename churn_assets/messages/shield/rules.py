@@ -71,7 +71,7 @@ class ShieldRules(BaseModel):
     unserved_phrases: tuple[str, ...] = ()
     unserved_words: tuple[str, ...] = ()
     unserved_patterns: tuple[Pattern, ...] = ()
-    ill_formed: tuple[Pattern, ...] = ()
+    ill_formed: tuple[Pattern, ...] = ()  # of a text in small letters; begins with plain letters
     subject_form: Pattern = ""
     tones_without_exclamation: tuple[str, ...] = ()
     final_punctuation: str = ""

@@ -75,7 +75,7 @@ class Shield:
         self._unserved_phrases = PhraseMatcher(rules.unserved_phrases, rules.confusables)
         self._unserved_words = self._words(rules.unserved_words)
         self._unserved = re.compile("|".join(rules.unserved_patterns) or r"(?!)", re.IGNORECASE)
-        self._ill_formed = re.compile("|".join(rules.ill_formed) or r"(?!)", re.IGNORECASE)
+        self._ill_formed = [re.compile(pattern) for pattern in rules.ill_formed]
         self._contexts = [
             context_pattern(pattern)
             for patterns in rules.slot_contexts.values()
@@ -180,12 +180,16 @@ class Shield:
             (not found or (brief.name is None and _OF_NAMELESS.issuperset(found)))
             and self.rules.length[0] <= len(text) <= self.rules.length[1]
             and ".." not in text
-            and not self._ill_formed.search(text)
+            and not self._is_ill_formed(text)
             and not (brief.name and self._may_complete_a_phrase(brief.name))
             and not (brief.subject and brief.subject in text)
             and ("tenure" in values or MONTH_WORDS[brief.language][0] not in text)
             and only_in_slots(template, text, own_values(values, brief.offer_percentage))
         )
+
+    def _is_ill_formed(self, text: str) -> bool:
+        lower = text.lower()  # not re.IGNORECASE: each pattern begins with letters to look for
+        return any(pattern.search(lower) for pattern in self._ill_formed)
 
     def _check_template(self, template: str, facts: Facts) -> Verdict:
         return Verdict.of(self._template_violations(template, facts))
@@ -256,7 +260,7 @@ class Shield:
             yield "missing_name"
         if _DOUBLED_STOP.search(text):
             yield "doubled_stop"
-        if self._ill_formed.search(text):
+        if self._is_ill_formed(text):
             yield "ill_formed"
         if "tenure" not in values and standing_alone(MONTH_WORDS[brief.language][0], text):
             yield "wrong_value"
