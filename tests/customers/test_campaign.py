@@ -214,7 +214,7 @@ def test_a_donors_second_letter_makes_no_figure_surer(written: Written, tmp_path
         ("  offer:\n", "  customer: donor\n  offer:\n"),
         ("left_out:\n", "left_out:\n  unused: nothing\n"),
     )
-    letters = letters_twice(charity_rows(800))
+    letters = letters_twice(charity_rows(600))
     found = []
     for name, rows in (("once", letters[::2]), ("twice", letters)):
         written(rows, contract)
