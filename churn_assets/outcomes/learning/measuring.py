@@ -5,6 +5,9 @@
 | acceptance of each offer | first contacts of a period, outcome known; those sent, if reported |
 | effect and annoyance | each customer's first decision of a draw: contacted, or control group |
 
+Of the control group those tell whom the policy would have contacted. A plan doesn't say whom it
+would have, so all of its control group do, and value and acceptance are adjusted for (`effects`).
+
 Whether a contact is the first, and which one of several that were asked for was made, is told by
 `first_contacts`.
 
@@ -47,6 +50,8 @@ RESPONSES, EFFECTS = "acceptance of the offers", "effect and annoyance of a cont
 BENDS = "acceptance by risk and bill beyond straight lines"
 SIMULATED = "SEMI-SYNTHETIC"
 MOST_CONTACTED_AGAIN = 0.1
+LEAST_VALUE = 1.0
+"""In currency: who pays nothing has no logarithm."""
 ANSWER_DAYS = OutcomesConfig().answer_days
 
 
@@ -152,6 +157,7 @@ def _with_effects(
         strength=np.where(rows["offer_level"] > 0, 1.0, assumed.bare_share),
         churned=rows["churned"].to_numpy(bool),
         periods=periods,
+        about=_chosen_by(rows),
     )
     effect, annoyance = fitted_effects(churn, assumed)
     return measured.model_copy(update={"acceptance_effect": effect, "annoyance_effect": annoyance})
@@ -193,8 +199,8 @@ def _treated_and_alone(
     fresh = first_of_a_period(outcomes, assumed.period_days)
     first = first[first["known"] & fresh[first.index]]
     control = first[first["group"] == "control"]
-    if "preferred" in first and control["preferred"].notna().any():
-        control = control[control["preferred"] > 0]  # whom the policy would have contacted
+    if "preferred" in first:  # whom the policy would have contacted; of a plan nobody knows it
+        control = control[control["preferred"].isna() | (control["preferred"] > 0)]
     contacted, why = first[first["contact"]], ""
     if assumed.effect_share != 1:
         why = "outcomes don't tell for which acceptances it works, as the settings assume"
@@ -216,6 +222,16 @@ def _levels(rows: pd.DataFrame) -> NDArray[np.int64]:
 def _about(rows: pd.DataFrame) -> Floats:
     bills = rows["customer_value"].to_numpy(np.float64) / MONTHS_OF_VALUE
     return about(rows["churn_risk"].to_numpy(np.float64), bills)
+
+
+def _chosen_by(rows: pd.DataFrame) -> Floats:
+    """(N, 2) what a contact is chosen by besides the risk, standardised: the logarithm of the
+    customer's value, and the log-odds of acceptance, the mean of all offers."""
+    value = np.log(np.maximum(rows["customer_value"].to_numpy(np.float64), LEAST_VALUE))
+    both = np.column_stack([value, logit(_seen(rows)).mean(axis=1)])
+    scale = both.std(axis=0)
+    standard: Floats = (both - both.mean(axis=0)) / np.where(scale > 0, scale, 1.0)
+    return standard
 
 
 def _seen(rows: pd.DataFrame) -> Floats:
