@@ -117,6 +117,7 @@ def measured_world(
         outcomes_config.learn_from,
         outcomes_config.trees_from,
         outcomes_config.horizon_days,
+        outcomes_config.answer_days,
     )
     with scratch_folder("measured_world") as out:
         measured.save(out)
@@ -233,6 +234,7 @@ def drift_report(
     predictions = _latest_report(artifacts, "predictions")
     outcomes = pd.read_parquet(artifacts.get(campaign_outcomes) / "outcomes.parquet")
     world, fewest = decision_config.environment, outcomes_config.learn_from or 0
+    days = outcomes_config.answer_days
     report = watch(
         outcomes,
         _learnt_from_and_today(artifacts, manifest),
@@ -242,7 +244,7 @@ def drift_report(
         datetime.now(UTC),
         budget_price.read(artifacts),
         _currency_in_service(artifacts, messages_config),
-        lambda: learnable(outcomes, accept_models(artifacts), world, fewest),
+        lambda: learnable(outcomes, accept_models(artifacts), world, fewest, days),
     )
     before = _latest_report(artifacts, "drift_report")
     if before and says_the_same(report, before):
