@@ -71,8 +71,9 @@ class Readiness(BaseModel):
         examples=["feedback can't be stored: database or disk is full"],
     )
     decisions_problem: str | None = Field(
-        description="why decisions can't be logged, if they can't: they wait in memory; or why "
-        "what was logged wasn't merged into fewer files the last time",
+        description="why decisions can't be logged, if they can't: they wait in memory, and the "
+        "oldest are given up where that says so; or why what was logged wasn't merged into fewer "
+        "files the last time",
         examples=["the store: 503 Service Unavailable"],
     )
     contacts_problem: str | None = Field(
