@@ -18,7 +18,7 @@ from starlette.requests import HTTPConnection
 
 from api.batching import Batcher, BatchThread, Serving
 from api.campaigns import CampaignDesk, ContactLookup
-from api.errors import RETRY, ApiError
+from api.errors import RETRY, ApiError, without_addresses
 from api.recording import FeedbackRecorder
 from api.retelling import Retelling
 from api.security import ANONYMOUS, Keyring, RateLimiter
@@ -27,7 +27,7 @@ from churn_assets.serving.bulk.predictions import PredictionBook
 from churn_assets.serving.config import SCOPES, Scope
 from churn_assets.serving.decision_log.writer import DecisionWriter
 from churn_assets.serving.engine import RetentionEngine
-from churn_assets.serving.live.hosting import UNREAD, EngineHost
+from churn_assets.serving.live.hosting import PEOPLE_UNREAD, EngineHost
 
 AS_HEAD = "api.head"
 """In the scope of a HEAD request, which is served as a GET."""
@@ -157,14 +157,20 @@ def admitted(scope: Scope) -> Asked:
     return gate
 
 
+def engine_of(request: Request) -> RetentionEngine:
+    """The release in service; raises ApiError 503 while there is none."""
+    host = services_of(request).host
+    release = host.releases.held
+    if release.loaded is None:
+        problem = without_addresses(release.problem or "loading the release", host.store.url)
+        raise ApiError(503, "not_ready", problem, headers=RETRY)
+    return release.loaded
+
+
 def serving_of(request: Request) -> Serving:
     """The serving engine; raises ApiError 503 while there is none, or it isn't known who may not be
     contacted."""
-    services = services_of(request)
-    release = services.host.releases.held
-    if release.loaded is None:
-        raise ApiError(503, "not_ready", release.problem or "loading the release", headers=RETRY)
-    return serving_with(services, release.loaded)
+    return serving_with(services_of(request), engine_of(request))
 
 
 def serving_with(services: Services, engine: RetentionEngine) -> Serving:
@@ -187,7 +193,7 @@ def people_of(services: Services) -> Addressees:
     out would be contacted."""
     people = services.host.people
     if people is None:
-        raise ApiError(503, "people_unavailable", UNREAD, headers=RETRY)
+        raise ApiError(503, "people_unavailable", PEOPLE_UNREAD, headers=RETRY)
     return people
 
 

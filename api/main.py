@@ -150,6 +150,7 @@ def services_by(settings: Settings, keyring: Keyring) -> Services:
         desk=CampaignDesk(
             planned,
             campaigns,
+            store.url,
         ),
         max_batch_size=config.max_batch_size,
         origins=frozenset(config.cors_origins),
