@@ -82,10 +82,10 @@ class Gate(APIKeyHeader):
     One object is both the check and its entry in the OpenAPI document.
 
     Args:
-        scope: what is done behind it.
+        scope: what is done behind it; None: what any key is for.
     """
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: Scope | None = None) -> None:
         super().__init__(name="X-API-Key", description=KEY)
         self.scope = scope
 
@@ -110,7 +110,7 @@ class Gate(APIKeyHeader):
         if wait := limiter.wait_of(caller):
             headers = {"retry-after": str(math.ceil(wait))}
             raise ApiError(429, "rate_limited", "too many requests", headers=headers)
-        if known is not None and self.scope not in known.may:
+        if known is not None and self.scope is not None and self.scope not in known.may:
             may = ", ".join(scope for scope in SCOPES if scope in known.may)
             message = f"the API key {caller} is for {may}; this takes one for {self.scope}"
             raise ApiError(403, "forbidden", message)
@@ -151,8 +151,8 @@ def caller_of(request: Request) -> str:
     return caller
 
 
-def admitted(scope: Scope) -> Asked:
-    """A router's dependency: the gate to what `scope` names."""
+def admitted(scope: Scope | None = None) -> Asked:
+    """A router's dependency: the gate to what `scope` names; None: to what any key is for."""
     gate: Asked = Security(Gate(scope))
     return gate
 
