@@ -16,7 +16,7 @@ from fastapi.params import Security as Asked
 from fastapi.security import APIKeyHeader
 from starlette.requests import HTTPConnection
 
-from api.batching import Batcher, BatchThread, Serving
+from api.batching import Batcher, Serving, TaskThread
 from api.campaigns import CampaignDesk, ContactLookup
 from api.errors import RETRY, ApiError, without_addresses
 from api.recording import FeedbackRecorder
@@ -51,6 +51,7 @@ class Services:
         max_batch_size: customers in one batch.
         origins: of the sites whose pages may call.
         decisions: where decisions are recorded; None: nowhere.
+        batches, searches: where they are done.
         live_thread: where a language model writes, one message after the other.
     """
 
@@ -65,7 +66,8 @@ class Services:
     origins: frozenset[str] = frozenset()
     decisions: DecisionWriter | None = None
     batcher: Batcher = field(default_factory=Batcher)
-    batches: BatchThread = field(default_factory=BatchThread)
+    batches: TaskThread = field(default_factory=lambda: TaskThread("batches"))
+    searches: TaskThread = field(default_factory=lambda: TaskThread("searches"))
     live_thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
 
 

@@ -181,6 +181,7 @@ async def serving(services: Services, poll_seconds: float) -> AsyncIterator[None
         closing(feedback),
         closing(services.retelling),
         closing(services.batches),
+        closing(services.searches),
         services.live_thread,
     ):
         services.retelling.begin()
