@@ -236,7 +236,7 @@ def test_feedback_that_could_not_be_stored_is_to_be_sent_again(
     with TestClient(
         build_app(Settings(home=tmp_path)), base_url="http://localhost", client=HERE
     ) as client:
-        answer = client.post("/feedback", json=EVENT)
+        answer = client.post("/feedback", json=EVENT | {"offer_percentage": None})
     assert answer.status_code == 503
     assert answer.json()["detail"][0]["type"] == "not_recorded"
     assert int(answer.headers["retry-after"]) >= 1
