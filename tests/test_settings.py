@@ -292,6 +292,7 @@ def test_every_path_is_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         "CHURN_API__KEY_FILE": "~/keys",
         "CHURN_ACCEPT__CAMPAIGN_LOG": "log.csv",
         "CHURN_MESSAGES__BASE__SOURCE": "./model",
+        "CHURN_DATA__OASST1__HUB__REPO": "./texts",
     }
     for name, value in paths.items():
         monkeypatch.setenv(name, value)
@@ -302,6 +303,7 @@ def test_every_path_is_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     assert settings.api.key_file == tmp_path / "me" / "keys"
     assert settings.accept.campaign_log == tmp_path / "log.csv"
     assert settings.messages.base.source == str(tmp_path / "model")
+    assert settings.data.oasst1.hub.repo == str(tmp_path / "texts")
     assert absolute_paths(settings).keys() == paths.keys() | {"CHURN_DATA__MIRROR"}
     # A child process in another folder, given these, has the same settings.
     for name, value in absolute_paths(settings).items():

@@ -9,8 +9,8 @@ from api.deps import admitted, services_of
 from api.errors import RETRY, ApiError, JsonResponse, documented
 from api.parsing import BodyRoute
 from api.recording import NotRecordedError
+from churn_assets.serving.event_text import CONFLICT, DUPLICATE
 from churn_assets.serving.events import FeedbackEvent, event_model
-from churn_assets.serving.feedback import CONFLICT, DUPLICATE
 from churn_assets.serving.metrics import FEEDBACK
 
 UNKNOWN_OFFER = "it isn't known yet which offers there are; send it again"

@@ -30,6 +30,7 @@ from churn_assets.outcomes.learning.measuring import learnable, measure
 from churn_assets.outcomes.learning.releases import accept_models
 from churn_assets.outcomes.lift import CONTRADICTED, Customers, no_outcome_yet
 from churn_assets.outcomes.lift import lift_report as report_of
+from churn_assets.outcomes.matching import answering_from
 from churn_assets.outcomes.policies import as_table, judge_policies
 from churn_assets.outcomes.uplift import whom_to_contact
 from churn_assets.outcomes.watching.finding import worsened
@@ -65,7 +66,7 @@ def campaign_outcomes(
     """Every served decision with what happened after it, without the customers' ids.
 
     Tidies the decision log on the way: days that are over become one file, days beyond the
-    retention are removed.
+    retention are removed, and so are events that can answer none of those that are kept.
     """
     artifacts, now = store.open(), datetime.now(UTC)
     removed = parts.prune(artifacts, now.date() - timedelta(days=outcomes_config.keep_days))
@@ -73,6 +74,7 @@ def campaign_outcomes(
         if day < now.date():
             parts.compact(artifacts, day)
     with closing(open_feedback_log(artifacts, home)) as log:
+        forgotten = log.tidy(answering_from(parts.days(artifacts), now, outcomes_config))
         events = read_events(log)
     decisions = parts.read(artifacts).to_pandas()
     offers = offers_by_release(artifacts)
@@ -92,6 +94,7 @@ def campaign_outcomes(
             "events left out": joined.left_out,
             "outcomes known": int(table["known"].sum()),
             "days removed": removed,
+            "events removed": forgotten,
         },
     )
 

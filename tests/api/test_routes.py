@@ -20,7 +20,8 @@ from api.main import build_app
 from api.parsing import BodyRoute
 from api.routes.console import FOLDER
 from api.routes.health import Readiness
-from churn_assets.serving.feedback import SqliteFeedbackLog, StoreFeedbackLog
+from churn_assets.serving.bucket_feedback import StoreFeedbackLog
+from churn_assets.serving.feedback import SqliteFeedbackLog
 from churn_assets.serving.problems import Problems
 from churn_assets.serving.schemas import SAMPLE_REQUEST, PredictRequest, PredictResponse
 from churn_assets.settings import Settings
