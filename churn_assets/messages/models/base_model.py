@@ -45,6 +45,7 @@ from churn_assets.messages.models.encoding import (
     PLAIN_PROMPTS,
     TOPICS,
     batches_of_like_length,
+    device,
     pad_right,
 )
 from churn_assets.messages.models.language_model import ensure_padding, last_hidden, use_threads
@@ -222,6 +223,7 @@ def pretrain(
     tokenizer.init_kwargs[TOPICS] = True
     torch.manual_seed(config.seed)
     model = OPTForCausalLM(embedded_config(config, len(tokenizer)))
+    model.to(device())  # type: ignore[arg-type]  # before the optimizers: they go by its weights
     # Some messages again without a prompt: the reward model asks how likely they are by themselves.
     unprompted = [(BOS, text) for _, text in dialogues[::UNPROMPTED_EVERY]]
     rows = _encode(tokenizer, [*dialogues, *unprompted], config.positions)
