@@ -7,6 +7,7 @@ seriously: prompts are padded on the left for sampling, and padding never change
 from __future__ import annotations
 
 import json
+import logging
 import math
 import os
 import shutil
@@ -31,7 +32,7 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
-from transformers.utils import logging
+from transformers.utils import logging as transformers_logging
 
 from churn_assets.messages.config import GenerationConfig, LoraSettings
 from churn_assets.messages.models.embedded.muon import load_moments, save_moments
@@ -45,7 +46,10 @@ from churn_assets.messages.models.encoding import (
 )
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-logging.disable_progress_bar()  # weights are there in milliseconds; a log is no place for a bar
+transformers_logging.disable_progress_bar()  # weights are there in milliseconds: no bar in a log
+# In 8 bit it warns at each linear layer of each forward pass that inputs are cast: millions of lines
+# a stage, all of which would go to Dagster's log. What it calls an error is still told.
+logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 warnings.filterwarnings("ignore", "`.*gradient_checkpointing.*` is", FutureWarning)  # PEFT asks it
 SFT = "sft"  # the adapter that writes good messages: PPO-Text's reference
 LOGITS = 2**26  # in memory together: 256 MB in 32 bits, a handful of such tensors at a time
@@ -63,17 +67,15 @@ def load_base(folder: Path, *, eight_bit: bool) -> tuple[PreTrainedModel, PreTra
     Its weights are of the type that they were saved in (`base.dtype`); adapters, heads and
     probabilities are of 32 bits.
 
-    Raises RuntimeError when 8 bit is asked for without CUDA: weights would silently be 32 bit.
+    Raises RuntimeError when 8 bit is asked for without CUDA: a processor takes hours for it.
     """
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    if eight_bit and not torch.cuda.is_available():
-        raise RuntimeError(
-            "base.eight_bit needs a CUDA device and there is none here: run this stage on a GPU "
-            "(compute.backend=modal) or set CHURN_MESSAGES__BASE__EIGHT_BIT=false"
-        )
     if eight_bit:
+        _require_cuda()
         quantized = AutoModelForCausalLM.from_pretrained(
-            folder, quantization_config=BitsAndBytesConfig(load_in_8bit=True), device_map="auto"
+            folder,
+            quantization_config=BitsAndBytesConfig(load_in_8bit=True),
+            device_map={"": device()},  # whole: `auto` would part it among several cards
         )
         model = prepare_model_for_kbit_training(quantized)
     else:
@@ -81,6 +83,14 @@ def load_base(folder: Path, *, eight_bit: bool) -> tuple[PreTrainedModel, PreTra
         model.to(device())  # type: ignore[arg-type]
     ensure_padding(model, tokenizer)
     return model.requires_grad_(False), tokenizer
+
+
+def _require_cuda() -> None:
+    if not torch.cuda.is_available():
+        raise RuntimeError(
+            "base.eight_bit needs a CUDA device and there is none here: run this stage on a GPU "
+            "(compute.backend=modal) or set CHURN_MESSAGES__BASE__EIGHT_BIT=false"
+        )
 
 
 def ensure_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:

@@ -130,6 +130,7 @@ def run(
             processing_class=tokenizer,
             callbacks=[_Report(progress, stopping)],
         )
+        learn_in_32_bits(adapted)
         trainer.train(resume_from_checkpoint=_last_whole_checkpoint(folder))
     save_adapter(adapted, SFT, out)
     report = {
@@ -142,6 +143,17 @@ def run(
     }
     write_model_card(out, "SFT adapter", config, report, inputs)
     return report
+
+
+def learn_in_32_bits(model: torch.nn.Module) -> None:
+    """What is trained is of 32 bits, and so are the moments that Adam keeps of it.
+
+    On a base of 8 bit TRL makes the adapter bfloat16, where small steps are rounded away; a resumed
+    training got an adapter of 32 bits from PEFT nevertheless, and so another model.
+    """
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()
 
 
 def _last_whole_checkpoint(folder: Path) -> str | None:
