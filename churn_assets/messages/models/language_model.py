@@ -22,7 +22,7 @@ from typing import Any
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_training
 from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import (
     AutoModelForCausalLM,
@@ -44,11 +44,12 @@ from churn_assets.messages.models.encoding import (
     for_another_customer,
     some_others,
 )
+from churn_assets.messages.models.tensors import read_tensors
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 transformers_logging.disable_progress_bar()  # weights are there in milliseconds: no bar in a log
-# In 8 bit it warns at each linear layer of each forward pass that inputs are cast: millions of lines
-# a stage, all of which would go to Dagster's log. What it calls an error is still told.
+# In 8 bit it warns at each layer of each forward pass that inputs are cast: millions of lines, all
+# of which would go to Dagster's log. What it calls an error is still told.
 logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 warnings.filterwarnings("ignore", "`.*gradient_checkpointing.*` is", FutureWarning)  # PEFT asks it
 SFT = "sft"  # the adapter that writes good messages: PPO-Text's reference
@@ -148,12 +149,15 @@ def save_training(
 def load_training(
     folder: Path, model: PeftModel, adapter: str, head: nn.Module, optimizer: torch.optim.Optimizer
 ) -> None:
-    """Put into place what `save_training` wrote; learning rates stay as they are."""
-    weights = load_file(folder / "adapter.safetensors")
+    """Put into place what `save_training` wrote; learning rates stay as they are.
+
+    Raises DamagedArtifactError as `read_tensors`.
+    """
+    weights = read_tensors(folder / "adapter.safetensors")
     set_peft_model_state_dict(model, weights, adapter_name=adapter)
-    head.load_state_dict(load_file(folder / "head.safetensors"))
+    head.load_state_dict(read_tensors(folder / "head.safetensors"))
     load_moments(optimizer, folder / "optimizer.safetensors")
-    drawn = load_file(folder / "random.safetensors")
+    drawn = read_tensors(folder / "random.safetensors")
     torch.set_rng_state(drawn["cpu"])
     if "cuda" in drawn:
         torch.cuda.set_rng_state(drawn["cuda"])

@@ -15,7 +15,7 @@ from peft import PeftModel
 from torch.nn import functional
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer import TRAINER_STATE_NAME
-from transformers.trainer_utils import get_last_checkpoint
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, get_last_checkpoint
 from trl.trainer.sft_config import SFTConfig as TrlSftConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
@@ -42,6 +42,7 @@ from churn_assets.messages.models.language_model import (
 )
 from churn_assets.messages.models.model_card import write_model_card
 from churn_assets.messages.shield.validation import Shield
+from churn_assets.stages.checkpoints import flush
 from churn_assets.stages.spec import Progress, silent
 from churn_assets.stages.stopping import stop_between_steps
 from churn_assets.storage.scratch import scratch_folder
@@ -63,6 +64,11 @@ class _Report(TrainerCallback):
     ) -> None:
         if self.stopping():
             control.should_save = control.should_training_stop = True
+
+    def on_save(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        flush(Path(str(args.output_dir)) / f"{PREFIX_CHECKPOINT_DIR}-{state.global_step}")
 
     def on_log(
         self,
