@@ -57,7 +57,13 @@ class _Report(TrainerCallback):
     def __init__(self, progress: Progress, stopping: Callable[[], bool]) -> None:
         self.progress = progress
         self.stopping = stopping
-        self.started = time.perf_counter()
+        self.started, self.seen_before = time.perf_counter(), 0
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        # A resumed training has seen tokens in another process's time.
+        self.started, self.seen_before = time.perf_counter(), int(state.num_input_tokens_seen)
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
@@ -79,7 +85,8 @@ class _Report(TrainerCallback):
         **kwargs: Any,
     ) -> None:
         if logs and "loss" in logs:
-            speed = state.num_input_tokens_seen / (time.perf_counter() - self.started)
+            seen = state.num_input_tokens_seen - self.seen_before
+            speed = seen / (time.perf_counter() - self.started)
             self.progress(
                 state.global_step, state.max_steps, loss=logs["loss"], tokens_per_second=speed
             )
