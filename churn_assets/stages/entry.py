@@ -7,6 +7,7 @@ travel through a file, and in a Modal container, where they travel through a buc
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 import time
@@ -119,12 +120,23 @@ def run_with_pipes(stage: Stage, pipes: PipesContext, held: ExitStack) -> StageS
 def main(stage: Stage) -> None:
     """Entry point of a stage's program."""
     signal.signal(signal.SIGTERM, _interrupt)
+    take_one_card()
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
     with ExitStack() as held:
         with open_pipes() as pipes:
             end_with_parent()
             spec = run_with_pipes(stage, pipes, held)
         spec.remove_checkpoints()  # only now: closing the session sent the report
+
+
+def take_one_card() -> None:
+    """Hide all graphics cards but the first from this process, before PyTorch looks for them.
+
+    Transformers' trainer would spread a model over all that it sees, which our losses and adapters
+    don't survive, and models are small enough for one. An empty list stays empty: the processor.
+    """
+    shown = os.environ.get("CUDA_VISIBLE_DEVICES", "0")
+    os.environ["CUDA_VISIBLE_DEVICES"] = shown.split(",")[0]
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -356,3 +357,19 @@ def test_a_program_refuses_what_other_code_was_asked_to_do(store: LocalArtifactS
         run_with_pipes(Stage("risk_model", run, Config), Session(), ExitStack())  # type: ignore[arg-type]
     assert store.artifacts() == []
     assert store.pointers() == []
+
+
+@pytest.mark.parametrize(
+    ("given", "taken"), [(None, "0"), ("2,3", "2"), ("GPU-5ab1", "GPU-5ab1"), ("", "")]
+)
+def test_a_stage_sees_one_card(
+    given: str | None, taken: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Why: with two in sight the trainer would part each batch over both, and SFT fail."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")  # so that it is put back afterwards
+    if given is None:
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    else:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", given)
+    entry.take_one_card()
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == taken
