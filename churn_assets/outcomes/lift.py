@@ -26,8 +26,8 @@ from churn_assets.domain.statistics import Floats
 from churn_assets.domain.value import amount
 from churn_assets.outcomes import inference
 from churn_assets.outcomes.config import OutcomesConfig
+from churn_assets.outcomes.drawn import measured
 from churn_assets.outcomes.inference import TooFewError
-from churn_assets.outcomes.joining import of_the_draw
 from churn_assets.outcomes.worth import PLAIN, Worth
 
 MEASURES = ("churn", "retained_value", "spend", "net")
@@ -159,11 +159,13 @@ def no_outcome_yet(
         table: `joining.without_ids`, a row a decision.
         experiment: as it is in force.
     """
-    waiting = of_the_draw(table, in_force)
+    waiting = measured(table, in_force)
     if len(waiting):
+        told = "once leaving has been reported up to that day, or " * config.reported_in_order
         why = (
             f"the first outcome will be on {waiting['known_at'].min():%Y-%m-%d}, "
-            f"{config.horizon_days} days after its decision."
+            f"{config.horizon_days} days after its decision, and is known {told}"
+            f"{config.report_days} days later."
         )
     elif not experiment.enabled:
         why = "nobody is left alone to compare with; `churn experiment on` changes that."

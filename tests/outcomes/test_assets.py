@@ -76,6 +76,8 @@ def campaign(home: Path, customers: int, moved: float) -> None:
             events.append(told | {"event_id": f"a{number}", "kind": "accepted"})
         if rng.random() < risk + moved * treated:
             events.append(told | {"event_id": f"c{number}", "kind": "churned"})
+    today = {"customer_id": "elsewhere", "occurred_at": datetime.now(UTC).isoformat()}
+    events.append(today | {"event_id": "today", "kind": "churned"})  # all who left are reported
     parts.append(store, decided)
     with closing(open_feedback_log(store, home)) as log:
         log.check()  # makes the file; thousands of events, each flushed to the disk, take a while
