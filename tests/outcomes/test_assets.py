@@ -260,6 +260,14 @@ def test_amounts_are_in_the_currency_of_the_customers_in_service(
     assert report["sentence"] == built_in["sentence"].replace("$", "€")
 
 
+def test_a_log_that_is_older_than_it_is_kept_still_has_everybody(tmp_path: Path) -> None:
+    """Why: after two years the customers who had left were forgotten, of one group more."""
+    campaign(tmp_path, 300, -0.1)
+    assert materialized(tmp_path, keep_days=75)["customers"] == 300
+    assert materialized(tmp_path, keep_days=75)["customers"] == 300
+    assert materialized(tmp_path, keep_days=40)["customers"] == 0  # nothing since: the draw is over
+
+
 def measured_world(home: Path) -> Measured:
     store = LocalArtifactStore(home / "store")
     return Measured.load(store.get(current_artifact(store, "measured_world")))

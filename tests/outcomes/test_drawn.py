@@ -14,6 +14,7 @@ from churn_assets.outcomes.config import OutcomesConfig
 from churn_assets.outcomes.drawn import basis, customers_of, needed
 from churn_assets.outcomes.joining import without_ids
 from churn_assets.outcomes.lift import Customers, lift_report
+from churn_assets.outcomes.watching.conduct import propensities_hold
 from tests.outcomes.test_joining import LEFT_ALONE, decision, event, joined
 
 START = Draw("start", 0.1)
@@ -65,8 +66,11 @@ def test_old_decisions_are_kept_as_far_as_the_comparison_rests_on_them() -> None
     assert (old == 0).sum() == len(whole)
     config = OutcomesConfig()
     assert not lift_report(Customers.of(whole), config)["sample_ratio"]["found"]
-    young = customers_of(table[table["time"] >= before], START)
-    assert lift_report(Customers.of(young), config)["sample_ratio"]["z"] < -3.29
+    assert propensities_hold(pruned.assign(propensity=1.0)).state == "ok"
+    young = table[table["time"] >= before]
+    found = lift_report(Customers.of(customers_of(young, START)), config)
+    assert found["sample_ratio"]["z"] < -3.29
+    assert propensities_hold(young.assign(propensity=1.0)).state != "ok"
 
 
 def test_a_draw_that_is_long_over_is_forgotten_whole() -> None:
