@@ -124,7 +124,8 @@ def report() -> None:
     if "by_customer" in found:  # not in reports of before it was asked
         typer.echo(found["by_customer"]["sentence"])
     if sources := found.get("basis", {}).get("sources"):  # likewise
-        said = ", ".join(f"{count:,} {SOURCES.get(name, name)}" for name, count in sources.items())
+        largest = sorted(sources.items(), key=lambda source: -source[1])
+        said = ", ".join(f"{count:,} {SOURCES.get(name, name)}" for name, count in largest)
         typer.echo(
             f"Decisions count from {found['basis']['from']} on; customers' first ones are: {said}"
         )
