@@ -9,8 +9,10 @@ from __future__ import annotations
 import argparse
 import os
 import resource
+from collections.abc import Callable
 
 import uvicorn
+from uvicorn.config import LOG_LEVELS
 
 from api.connections import GuardedProtocol
 from api.security import keyring_of
@@ -55,13 +57,27 @@ def allow_files(wanted: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
+def _whole(least: int, most: int | None = None) -> Callable[[str], int]:
+    """Reads a whole number in these bounds, as an argument."""
+
+    def read(text: str) -> int:
+        number = int(text)
+        if number < least or (most is not None and number > most):
+            bounds = f"at least {least}" if most is None else f"from {least} to {most}"
+            raise argparse.ArgumentTypeError(f"{number} isn't {bounds}")
+        return number
+
+    read.__name__ = "whole number"  # argparse says so of what is none
+    return read
+
+
 def main() -> None:
     """Read the arguments; settings are their defaults."""
-    parser = argparse.ArgumentParser(prog="python -m api", description=serve.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m api", description="Serve until interrupted.")
     parser.add_argument("--host", help="default: CHURN_API__HOST")
-    parser.add_argument("--port", type=int, help="default: CHURN_API__PORT")
-    parser.add_argument("--workers", type=int)
-    parser.add_argument("--log-level", default="info")
+    parser.add_argument("--port", type=_whole(0, 65_535), help="default: CHURN_API__PORT")
+    parser.add_argument("--workers", type=_whole(1), help="processes; default: $WEB_CONCURRENCY")
+    parser.add_argument("--log-level", choices=LOG_LEVELS, default="info")
     given = parser.parse_args()
     if given.host is not None:  # the app, in whatever process, has to know where it is reached
         os.environ["CHURN_API__HOST"] = given.host

@@ -22,7 +22,7 @@ from churn_assets.serving.engine import Options, RetentionEngine
 from churn_assets.serving.schemas import CustomerRequest
 
 MOST_AT_ONCE = 64  # more in one pass no longer make it cheaper for each
-MOST_BATCHES = 16  # being answered or waiting for it
+MOST_TASKS = 16  # of one kind, at work or waiting for it
 
 Result = TypeVar("Result")
 
@@ -112,26 +112,30 @@ def _answer(serving: Serving, group: list[_Waiting]) -> None:
             future.set_result(answer)
 
 
-class BatchThread:
-    """Where whole batches are read and answered: one at a time, the others wait, and when too many
-    wait no more are taken. A second thread would make no batch faster (they share the interpreter),
-    only single requests slower. Used from the event loop only.
+class TaskThread:
+    """Where tasks of one kind that take long are done: one at a time, the others wait, and when too
+    many wait no more are taken. A second thread would make no batch faster (they share the
+    interpreter), only single requests slower. Used from the event loop only.
+
+    Args:
+        kind: what they are, in the plural.
     """
 
-    def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="batch")
-        self._batches = 0
+    def __init__(self, kind: str) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=kind)
+        self._kind, self._tasks = kind, 0
 
     @contextmanager
     def place(self) -> Iterator[None]:
         """A place in the queue; raises ApiError 503 when there is none."""
-        if self._batches >= MOST_BATCHES:
-            raise ApiError(503, "busy", "too many batches at once; send it again", headers=RETRY)
-        self._batches += 1
+        if self._tasks >= MOST_TASKS:
+            message = f"too many {self._kind} at once; send it again"
+            raise ApiError(503, "busy", message, headers=RETRY)
+        self._tasks += 1
         try:
             yield
         finally:
-            self._batches -= 1
+            self._tasks -= 1
 
     async def run(self, task: Callable[[], Result]) -> Result:
         """The task's result, once its turn has come."""

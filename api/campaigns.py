@@ -11,7 +11,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from api.errors import RETRY, ApiError
+from api.errors import RETRY, ApiError, without_addresses
 from churn_assets.campaign.config import CampaignConfig, Channel
 from churn_assets.campaign.contacts.history import History
 from churn_assets.campaign.contacts.opening import LateLedger
@@ -33,7 +33,7 @@ PATIENCE_SECONDS = 60.0  # of who looks at a plan, approves or cancels it
 STILL_EMPTY_SECONDS = 1.0  # how long a ledger that was empty is taken for empty, unwritten
 PLANNER_LIVES = timedelta(minutes=2)  # how long sliders work on what was read before
 PLAN_LIVES = 120.0  # seconds for which a plan is looked at without asking the store for it again
-UNREAD = (
+LEDGER_UNREAD = (
     "the contact ledger can't be read (the log says why): requests about customers are answered 503"
 )
 
@@ -125,7 +125,7 @@ class ContactLookup:
         """Why may name a host or a folder: it goes into the log only."""
         if why != self._why:
             log.error("contact histories can't be read: %s", why)
-        self.problem, self._why = UNREAD, why
+        self.problem, self._why = LEDGER_UNREAD, why
         message = "the contact ledger can't be read; send it again later"
         return ApiError(503, "ledger_unavailable", message, headers=RETRY)
 
@@ -144,10 +144,14 @@ class CampaignDesk:
     Args:
         config: the campaigns' settings.
         open_campaigns: called in the thread, when the first of them is wanted.
+        store: the URL of the artifact store, which isn't told to who asks.
     """
 
-    def __init__(self, config: CampaignConfig, open_campaigns: Callable[[], Campaigns]) -> None:
+    def __init__(
+        self, config: CampaignConfig, open_campaigns: Callable[[], Campaigns], store: str
+    ) -> None:
         self.config = config
+        self._store = store
         self._open = open_campaigns
         self._campaigns: Campaigns | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="campaign")
@@ -172,7 +176,8 @@ class CampaignDesk:
                 job.add_done_callback(_log_failure)
                 raise _no_answer(within, begun=not job.cancelled()) from error
             log.error("a campaign's plan: %s", error)
-            raise ApiError(503, "not_ready", describe(error), headers=RETRY) from error
+            told = without_addresses(describe(error), self._store)
+            raise ApiError(503, "not_ready", told, headers=RETRY) from error
 
     async def soon(self, task: Callable[[Campaigns], Result]) -> Result:
         """`run` of what takes no time but that of store and database."""

@@ -16,9 +16,9 @@ from fastapi.params import Security as Asked
 from fastapi.security import APIKeyHeader
 from starlette.requests import HTTPConnection
 
-from api.batching import Batcher, BatchThread, Serving
+from api.batching import Batcher, Serving, TaskThread
 from api.campaigns import CampaignDesk, ContactLookup
-from api.errors import RETRY, ApiError
+from api.errors import RETRY, ApiError, without_addresses
 from api.recording import FeedbackRecorder
 from api.retelling import Retelling
 from api.security import ANONYMOUS, Keyring, RateLimiter
@@ -27,7 +27,7 @@ from churn_assets.serving.bulk.predictions import PredictionBook
 from churn_assets.serving.config import SCOPES, Scope
 from churn_assets.serving.decision_log.writer import DecisionWriter
 from churn_assets.serving.engine import RetentionEngine
-from churn_assets.serving.live.hosting import UNREAD, EngineHost
+from churn_assets.serving.live.hosting import PEOPLE_UNREAD, EngineHost
 
 AS_HEAD = "api.head"
 """In the scope of a HEAD request, which is served as a GET."""
@@ -51,6 +51,7 @@ class Services:
         max_batch_size: customers in one batch.
         origins: of the sites whose pages may call.
         decisions: where decisions are recorded; None: nowhere.
+        batches, searches: where they are done.
         live_thread: where a language model writes, one message after the other.
     """
 
@@ -65,7 +66,8 @@ class Services:
     origins: frozenset[str] = frozenset()
     decisions: DecisionWriter | None = None
     batcher: Batcher = field(default_factory=Batcher)
-    batches: BatchThread = field(default_factory=BatchThread)
+    batches: TaskThread = field(default_factory=lambda: TaskThread("batches"))
+    searches: TaskThread = field(default_factory=lambda: TaskThread("searches"))
     live_thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
 
 
@@ -82,10 +84,10 @@ class Gate(APIKeyHeader):
     One object is both the check and its entry in the OpenAPI document.
 
     Args:
-        scope: what is done behind it.
+        scope: what is done behind it; None: what any key is for.
     """
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: Scope | None = None) -> None:
         super().__init__(name="X-API-Key", description=KEY)
         self.scope = scope
 
@@ -110,7 +112,7 @@ class Gate(APIKeyHeader):
         if wait := limiter.wait_of(caller):
             headers = {"retry-after": str(math.ceil(wait))}
             raise ApiError(429, "rate_limited", "too many requests", headers=headers)
-        if known is not None and self.scope not in known.may:
+        if known is not None and self.scope is not None and self.scope not in known.may:
             may = ", ".join(scope for scope in SCOPES if scope in known.may)
             message = f"the API key {caller} is for {may}; this takes one for {self.scope}"
             raise ApiError(403, "forbidden", message)
@@ -151,20 +153,26 @@ def caller_of(request: Request) -> str:
     return caller
 
 
-def admitted(scope: Scope) -> Asked:
-    """A router's dependency: the gate to what `scope` names."""
+def admitted(scope: Scope | None = None) -> Asked:
+    """A router's dependency: the gate to what `scope` names; None: to what any key is for."""
     gate: Asked = Security(Gate(scope))
     return gate
+
+
+def engine_of(request: Request) -> RetentionEngine:
+    """The release in service; raises ApiError 503 while there is none."""
+    host = services_of(request).host
+    release = host.releases.held
+    if release.loaded is None:
+        problem = without_addresses(release.problem or "loading the release", host.store.url)
+        raise ApiError(503, "not_ready", problem, headers=RETRY)
+    return release.loaded
 
 
 def serving_of(request: Request) -> Serving:
     """The serving engine; raises ApiError 503 while there is none, or it isn't known who may not be
     contacted."""
-    services = services_of(request)
-    release = services.host.releases.held
-    if release.loaded is None:
-        raise ApiError(503, "not_ready", release.problem or "loading the release", headers=RETRY)
-    return serving_with(services, release.loaded)
+    return serving_with(services_of(request), engine_of(request))
 
 
 def serving_with(services: Services, engine: RetentionEngine) -> Serving:
@@ -187,7 +195,7 @@ def people_of(services: Services) -> Addressees:
     out would be contacted."""
     people = services.host.people
     if people is None:
-        raise ApiError(503, "people_unavailable", UNREAD, headers=RETRY)
+        raise ApiError(503, "people_unavailable", PEOPLE_UNREAD, headers=RETRY)
     return people
 
 

@@ -1,11 +1,13 @@
-"""The app with an OpenAPI document whose examples are whole."""
+"""The app with an OpenAPI document whose examples are whole, made once for each release."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from copy import deepcopy
 from typing import Any
 
+import orjson
 from fastapi import FastAPI
 
 from api.routes.health import NOT_READY
@@ -18,6 +20,24 @@ from churn_assets.serving.schemas import SAMPLE_ANSWER
 class DocumentedApp(FastAPI):
     """FastAPI leaves every null out of its document, also those that belong to an example, which
     then is no answer that this service gives. Here they are put back."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._encoded: tuple[Any, bytes] | None = None  # of which release and offers
+        self._making = asyncio.Lock()
+
+    async def encoded(self) -> bytes:
+        """The document as JSON. It is made anew where another release serves, or offers became
+        known; in a thread, since that takes as long as many decisions."""
+        async with self._making:
+            host = self.state.services.host
+            made_for = host.engine and host.engine.release_id, host.percent
+            if self._encoded is None or self._encoded[0] != made_for:
+                self._encoded = made_for, await asyncio.to_thread(self._encode)
+            return self._encoded[1]
+
+    def _encode(self) -> bytes:
+        return orjson.dumps(self.openapi())
 
     def openapi(self) -> dict[str, Any]:
         document = super().openapi()

@@ -6,8 +6,10 @@ What the caller sent is never repeated: it may be personal, hostile or not even 
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 import orjson
 from fastapi import FastAPI, Request, Response
@@ -19,6 +21,16 @@ from churn_assets.serving.problems import Problems, log_unexpected, problem, pro
 log = logging.getLogger("api.errors")
 
 RETRY = {"retry-after": "2"}
+
+ADDRESS = re.compile(
+    r"""\w[\w+.-]*://[^\s'"]*[^\s'".,:;)]   # a URL
+    |[^\s'"(]+@[^\s'",:;)]+   # an account
+    |(?<![\w.])/[^\s'",:;)]+   # a path, of a file or of a request
+    |(?:(?<=server\ at\ ")|(?<=host\ name\ "))[^"]+   # a database's host, as PostgreSQL says it
+    |(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.]\w)   # a machine
+    """,
+    re.VERBOSE,
+)
 
 
 class JsonResponse(Response):
@@ -113,6 +125,19 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
             "content": {"application/json": {"example": example}},
         }
     return entries
+
+
+def without_addresses(problem: str, store: str) -> str:
+    """A problem as whoever asks may read it: the store is called that, other addresses, accounts
+    and paths are left out. The log has them.
+
+    Args:
+        store: its URL.
+    """
+    told = ADDRESS.sub("…", problem.replace(store, "the store"))
+    bucket = urlsplit(store).netloc  # which the service's own sentences name
+    named = rf"(?<![\w-]){re.escape(bucket)}(?![\w-])(/[^\s'\",:;)]+)?"
+    return re.sub(named, "…", told) if bucket else told
 
 
 def install(app: FastAPI) -> None:

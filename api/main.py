@@ -28,6 +28,7 @@ from api.routes import (
     console,
     contact_list,
     customers,
+    document,
     feedback,
     health,
     metrics,
@@ -72,6 +73,7 @@ ROOMS = (
     release,
     results,
     metrics,
+    document,
     console,
 )
 
@@ -92,11 +94,13 @@ def build_app(settings: Settings) -> FastAPI:
     logs.configure()
     keyring = keyring_of(settings)
     services = services_by(settings, keyring)
-    # No /docs page: it would load scripts from elsewhere. /openapi.json is the document.
+    # No /docs page: it would load scripts from elsewhere. /openapi.json, a route of ours, is the
+    # document.
     # No redirects from /customers/ to /customers: they would lead to any host that a caller names.
     app = DocumentedApp(
         title="Customer retention",
         lifespan=lambda _: serving(services, settings.api.poll_seconds),
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -150,6 +154,7 @@ def services_by(settings: Settings, keyring: Keyring) -> Services:
         desk=CampaignDesk(
             planned,
             campaigns,
+            store.url,
         ),
         max_batch_size=config.max_batch_size,
         origins=frozenset(config.cors_origins),
@@ -176,6 +181,7 @@ async def serving(services: Services, poll_seconds: float) -> AsyncIterator[None
         closing(feedback),
         closing(services.retelling),
         closing(services.batches),
+        closing(services.searches),
         services.live_thread,
     ):
         services.retelling.begin()

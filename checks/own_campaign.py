@@ -10,13 +10,16 @@ the same.
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Iterator
 from functools import partial
+from math import ceil
 
 import dagster as dg
 import pandas as pd
 
 from checks.attach import check_on
-from checks.own_customers import Allowed, calibration_gate
+from checks.own_customers import OFF_LATER, Allowed, calibration_gate
 from checks.predictors import ACCEPT_GATES, FALSE_FAILURES, Gate
 from churn_assets.customers.campaign import contacts_schema
 from churn_assets.customers.campaign_schema import load_campaign
@@ -25,6 +28,7 @@ from churn_assets.datasets.errors import SchemaViolationError
 from churn_assets.datasets.schemas import validate
 from churn_assets.datasets.tables import read_split
 from churn_assets.domain.splits import SPLITS
+from churn_assets.domain.statistics import wilson_interval
 from churn_assets.orchestration.resources import StoreResource
 from churn_assets.predictors.config import AcceptConfig
 from churn_assets.predictors.training.own.offers import LOGISTIC, OFFER_ALONE
@@ -37,10 +41,53 @@ OF_ANY_LOG = (
     "shuffled_offers_have_no_uplift",
 )
 CLOSE_ENOUGH = AcceptConfig().support_reach
+MOST_PEOPLE = 10**9
 
 
 def _gain(baseline: str, figure: str, report: Report) -> float:
     return float(report["gain_over"][baseline][figure])
+
+
+def _apart(low: float, high: float) -> float:
+    """Half of the interval of a rate over what it may be: 0.10, or half of the rarer answer's rate
+    where that is less. That rate is the interval's middle, which is never 0."""
+    middle = (low + high) / 2
+    return (high - low) / 2 / min(CLOSE_ENOUGH, OFF_LATER * min(middle, 1 - middle))
+
+
+def _widest(report: Report) -> float:
+    return max(_apart(*bounds) for bounds in report["curve_by_contacts"]["interval"])
+
+
+def _more_contacts(report: Report) -> str:
+    return "; ".join(_lacking(report))
+
+
+def _lacking(report: Report) -> Iterator[str]:
+    """Of each offer whose response isn't told closely: how many more contacts like its own would
+    tell it so, if the rate is the one that was seen."""
+    curve, told = report["curve_by_contacts"], report["effective_contacts_by_level"]
+    offers = zip(report["response_by_level"], curve["mean"], curve["interval"], told, strict=True)
+    for offer, mean, (low, high), count in offers:
+        if _apart(low, high) <= 1:
+            continue
+        needed = _needed(mean if 0 < mean < 1 else (low + high) / 2)
+        have = offer["people"]
+        yield (
+            f"{offer['gives']:g} {report['unit']}: a response of {mean:.2%} is told to "
+            f"±{(high - low) / 2:.2%}; about {ceil(have * (needed / count - 1)):,} more customers "
+            f"like the {have:,} contacted with that offer would tell it closely"
+        )
+
+
+def _needed(rate: float) -> int:
+    """How many people tell a response of this rate, between 0 and 1, closely."""
+
+    def tell(people: int) -> bool:
+        low, high = wilson_interval(rate, people)
+        return _apart(float(low), float(high)) <= 1
+
+    return bisect_left(range(MOST_PEOPLE), True, lo=1, key=tell)
 
 
 OWN_ACCEPT_GATES = (
@@ -77,12 +124,14 @@ OWN_ACCEPT_GATES = (
     ),
     Gate(
         name="contacts_tell_the_customers_response_closely",
-        figure="half of the 95 % interval of the customers' response, at the offer that the log "
-        "tells it least closely (100 contacts like them at each offer leave 0.10)",
-        value=lambda report: report["curve_reach"],
-        high=CLOSE_ENOUGH,
+        figure="half of the 95 % interval of the customers' response, over what is close enough "
+        f"({CLOSE_ENOUGH:g}, or {OFF_LATER:g} of the rarer answer's rate where that is less), at "
+        "the offer that the log tells it least closely",
+        value=_widest,
+        high=1.0,
+        todo=_more_contacts,
         beside=(
-            *("curve_by_contacts", "reach_by_level", "effective_contacts_by_level"),
+            *("curve_reach", "curve_by_contacts", "reach_by_level", "effective_contacts_by_level"),
             *("customers_auc", "unshared"),
         ),
     ),

@@ -33,6 +33,7 @@ class Gate:
             keeps from its bound: the gate then fails where the miss is shown (`evidence`).
         beside: keys of the report shown with the figure (intervals, baselines).
         data_bound: the bound presupposes the real data sets.
+        todo: says of a report that misses the gate what would help, as the check's description.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Gate:
     error: Callable[[Report], float] | None = None
     beside: tuple[str, ...] = ()
     data_bound: bool = False
+    todo: Callable[[Report], str] | None = None
 
     def holds(self, value: float, error: float = 0.0) -> bool:
         """Whether the figure is within its bounds, or not shown to be beyond; never for NaN."""
@@ -54,10 +56,12 @@ class Gate:
         """The check's result on the model's section of the report."""
         value = self.value(report)
         error = self.error(report) if self.error else 0.0
+        held = self.holds(value, error)
         warns_only = self.data_bound and report["source"] == "synthetic"
         bounds = {"at_least": self.low, "at_most": self.high}
         return dg.AssetCheckResult(
-            passed=self.holds(value, error),
+            passed=held,
+            description=self.todo(report) if self.todo and not held else None,
             severity=dg.AssetCheckSeverity.WARN if warns_only else dg.AssetCheckSeverity.ERROR,
             metadata={
                 "value": value,

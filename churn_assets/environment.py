@@ -1,7 +1,8 @@
 """How settings are read from environment variables, and what is said of a wrong one.
 
 Beyond pydantic's own reading: an empty variable is an unset one, `null` is no value, a list may be
-written with commas, and a variable that no setting has is an error that suggests the nearest name.
+written with commas, and a variable that no setting has is an error that suggests the nearest name,
+unless Kubernetes made it for a service.
 No message repeats a value: it may be a key.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 import difflib
 import json
 import os
+import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, get_origin
@@ -30,6 +32,24 @@ NOT_SETTINGS = frozenset(
 )
 """Our variables that are no settings; every other `CHURN_*` must be one."""
 
+_ADDRESS = r"(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-f]*:[0-9a-f:.]+)"  # IPv4 or IPv6
+_PORT = r"\d{1,5}"
+_LINK = rf"(?:tcp|udp|sctp)://(?:\[{_ADDRESS}\]|{_ADDRESS}):{_PORT}"
+_BY_PORT = r"PORT_\d{1,5}_(?:TCP|UDP|SCTP)"
+SERVICE_LINKS = tuple(
+    (re.compile(rf"{PREFIX[:-1]}(?:_[A-Z0-9]+)*_{name}"), re.compile(value))
+    for name, value in (
+        ("SERVICE_HOST", _ADDRESS),
+        (r"SERVICE_PORT(?:_[A-Z0-9_]+)?", _PORT),
+        (f"(?:PORT|{_BY_PORT})", _LINK),
+        (f"{_BY_PORT}_PROTO", "tcp|udp|sctp"),
+        (f"{_BY_PORT}_PORT", _PORT),
+        (f"{_BY_PORT}_ADDR", _ADDRESS),
+    )
+)
+"""Names and values of the variables that Kubernetes gives every container for each service of its
+namespace, of services whose names begin as our variables do: those are no settings either."""
+
 NULL = "null"
 """No value, where a setting may have none: `CHURN_OUTCOMES__LEARN_FROM=null`."""
 
@@ -44,7 +64,7 @@ class EnvironmentSource(EnvSettingsSource):
 
     def __call__(self) -> dict[str, Any]:
         """The settings that the environment names; raises WrongSettingError for an unknown one."""
-        refuse_unknown(os.environ, variables_of(self.settings_cls))
+        refuse_unknown(_without_service_links(os.environ), variables_of(self.settings_cls))
         return super().__call__()
 
     def _load_env_vars(self) -> Mapping[str, str | None]:
@@ -90,6 +110,13 @@ def refuse_unknown(given: Collection[str], known: Collection[str]) -> None:
     if unknown:
         problems = (f"{name} is no setting{_nearest(name, known)}" for name in unknown)
         raise WrongSettingError("; ".join(problems))
+
+
+def _without_service_links(given: Mapping[str, str]) -> list[str]:
+    def is_link(name: str, value: str) -> bool:
+        return any(n.fullmatch(name) and v.fullmatch(value) for n, v in SERVICE_LINKS)
+
+    return [name for name, value in given.items() if not is_link(name, value)]
 
 
 def _nearest(name: str, known: Collection[str]) -> str:

@@ -203,6 +203,50 @@ def test_an_unknown_variable_names_the_nearest(
     assert refusal(monkeypatch, **{typed: "1"}) == f"{typed} is no setting; did you mean {meant}?"
 
 
+@pytest.mark.parametrize("service", ["CHURN", "CHURN_API", "CHURN_POSTGRESQL_2"])
+@pytest.mark.parametrize("address", ["10.96.0.17", "fd00:10:96::11"])
+def test_services_of_kubernetes_are_no_settings(
+    monkeypatch: pytest.MonkeyPatch, service: str, address: str
+) -> None:
+    """Why: beside a service that was called `churn`, nothing of the product started."""
+    host = f"[{address}]" if ":" in address else address
+    port = f"{service}_PORT_8000_TCP"
+    links = {
+        f"{service}_SERVICE_HOST": address,
+        f"{service}_SERVICE_PORT": "8000",
+        f"{service}_SERVICE_PORT_HTTP_API": "8000",
+        f"{service}_PORT": f"tcp://{host}:8000",
+        port: f"tcp://{host}:8000",
+        f"{port}_PROTO": "tcp",
+        f"{port}_PORT": "8000",
+        f"{port}_ADDR": address,
+        f"{service}_PORT_53_UDP": f"udp://{host}:53",
+    }
+    for name, value in links.items():
+        monkeypatch.setenv(name, value)
+    assert load_settings().api.port == 8000
+
+
+@pytest.mark.parametrize(
+    ("typed", "value"),
+    [
+        ("CHURN_API_PORT", "8000"),  # the setting, with an underscore too few
+        ("CHURN_API_HOST", "10.96.0.17"),
+        ("CHURN_SERVICE_HOST", "localhost"),
+        ("CHURN_SERVICE_PORT", "http"),
+        ("CHURN_API__SERVICE_PORT", "8000"),
+        ("CHURN_PORT_8000_TCP", "http://10.96.0.17:8000"),
+        ("CHURN_API_PORT", "tcp://10.96.0.17"),
+        ("CHURN_STORE_URL", "tcp://10.96.0.17:8000"),
+        ("churn_api_service_port", "8000"),
+    ],
+)
+def test_what_only_looks_like_a_service_of_kubernetes_is_refused(
+    monkeypatch: pytest.MonkeyPatch, typed: str, value: str
+) -> None:
+    assert refusal(monkeypatch, **{typed: value}).startswith(f"{typed} is no setting")
+
+
 def test_all_our_variables_are_settings_or_listed() -> None:
     """What the code, the Makefile and the documents name must not be refused as unknown."""
     known = variables_of(Settings).keys() | NOT_SETTINGS
@@ -248,6 +292,7 @@ def test_every_path_is_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         "CHURN_API__KEY_FILE": "~/keys",
         "CHURN_ACCEPT__CAMPAIGN_LOG": "log.csv",
         "CHURN_MESSAGES__BASE__SOURCE": "./model",
+        "CHURN_DATA__OASST1__HUB__REPO": "./texts",
     }
     for name, value in paths.items():
         monkeypatch.setenv(name, value)
@@ -258,6 +303,7 @@ def test_every_path_is_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     assert settings.api.key_file == tmp_path / "me" / "keys"
     assert settings.accept.campaign_log == tmp_path / "log.csv"
     assert settings.messages.base.source == str(tmp_path / "model")
+    assert settings.data.oasst1.hub.repo == str(tmp_path / "texts")
     assert absolute_paths(settings).keys() == paths.keys() | {"CHURN_DATA__MIRROR"}
     # A child process in another folder, given these, has the same settings.
     for name, value in absolute_paths(settings).items():

@@ -229,7 +229,7 @@ const lookAgain = () => tried(showStatus);
 
 const start = () => tried(async () => {
   if (!schema.required.length) {
-    const [, openapi] = await fetchJson("/openapi.json");
+    const openapi = await ask("/openapi.json");
     buildForm(openapi.components.schemas.PredictRequest);
     $("decide").disabled = false;  // before, there was nothing to send
   }

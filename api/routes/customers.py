@@ -154,9 +154,13 @@ async def most_valuable(
     """Customers by the expected value of today's decision, highest first: all, or those whose id
     holds what is searched for."""
     book, services = book_of(request), services_of(request)
-    total, customers = (
-        book.search(search, start, count) if search else (len(book.row_of), book.page(start, count))
-    )
+    if search:  # beside single requests: among two million ids it takes a fifth of a second
+        with services.searches.place():
+            total, customers = await services.searches.run(
+                lambda: book.search(search, start, count)
+            )
+    else:
+        total, customers = len(book.row_of), book.page(start, count)
     histories = await services.contacts.of_all([row["customer_id"] for row in customers])
     told = [row | _excluded(row["customer_id"], histories, services) for row in customers]
     return JsonResponse({"total": total, "customers": told})

@@ -9,16 +9,20 @@ from api.deps import admitted, services_of
 from api.errors import RETRY, ApiError, JsonResponse, documented
 from api.parsing import BodyRoute
 from api.recording import NotRecordedError
+from churn_assets.serving.event_text import CONFLICT, DUPLICATE
 from churn_assets.serving.events import FeedbackEvent, event_model
-from churn_assets.serving.feedback import CONFLICT, DUPLICATE
 from churn_assets.serving.metrics import FEEDBACK
+
+UNKNOWN_OFFER = "it isn't known yet which offers there are; send it again"
 
 
 class EventRoute(BodyRoute):
     """Reads its body as an event about what the release that serves, or an earlier one, offers."""
 
     def model_for(self, request: Request) -> type[BaseModel]:
-        return event_model(services_of(request).host.percent)
+        """While not all offers are known, an event may name any: it isn't refused for good."""
+        host = services_of(request).host
+        return event_model(host.percent if host.offers_known else None)
 
 
 router = APIRouter(tags=["feedback"], route_class=EventRoute, dependencies=[admitted("feedback")])
@@ -38,11 +42,13 @@ class FeedbackReceipt(BaseModel):
 )
 async def feedback(event: FeedbackEvent, request: Request) -> Response:
     """Record an event. Once acknowledged it survives the end of the process; repeat it until then:
-    it is counted once."""
+    it is counted once. While it isn't known which offers there are, one that names an offer is
+    answered 503."""
+    services, given = services_of(request), event.offer_percentage
+    if given is not None and given not in services.host.percent:
+        raise ApiError(503, "not_ready", UNKNOWN_OFFER, ("body", "offer_percentage"), RETRY)
     try:
-        outcome = await services_of(request).feedback.record(
-            event.event_id, event.model_dump_json()
-        )
+        outcome = await services.feedback.record(event.event_id, event.model_dump_json())
     except NotRecordedError as error:
         raise ApiError(
             503, "not_recorded", "the event is not stored; send it again", headers=RETRY

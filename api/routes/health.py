@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from functools import partial
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
-from api.campaigns import UNREAD
+from api.campaigns import LEDGER_UNREAD
 from api.deps import services_of
-from api.errors import JsonResponse
-from churn_assets.serving.live.hosting import UNREAD as UNREAD_PEOPLE
-
-ADDRESS = re.compile(
-    r"""\w[\w+.-]*://[^\s'"]*[^\s'".,:;)]   # a URL
-    |[^\s'"(]+@[^\s'",:;)]+   # an account
-    |(?<![\w.])/[^\s'",:;)]+   # a path, of a file or of a request
-    """,
-    re.VERBOSE,
-)
+from api.errors import JsonResponse, without_addresses
+from churn_assets.serving.live.hosting import PEOPLE_UNREAD
 
 router = APIRouter(tags=["health"])
 
@@ -71,19 +61,20 @@ class Readiness(BaseModel):
         examples=["feedback can't be stored: database or disk is full"],
     )
     decisions_problem: str | None = Field(
-        description="why decisions can't be logged, if they can't: they wait in memory; or why "
-        "what was logged wasn't merged into fewer files the last time",
+        description="why decisions can't be logged, if they can't: they wait in memory, and the "
+        "oldest are given up where that says so; or why what was logged wasn't merged into fewer "
+        "files the last time",
         examples=["the store: 503 Service Unavailable"],
     )
     contacts_problem: str | None = Field(
         description="why customers' contact histories can't be read, if they couldn't be at the "
         "start or by the last request that needed one: decisions about customers are answered 503",
-        examples=[UNREAD],
+        examples=[LEDGER_UNREAD],
     )
     people_problem: str | None = Field(
         description="why the current customers' table, with their opt-outs, isn't in force: an "
         "earlier one is, or (not ready) none, and decisions about customers are answered 503",
-        examples=[UNREAD_PEOPLE],
+        examples=[PEOPLE_UNREAD],
     )
     baseline_forced: bool = Field(description="the kill switch is on", examples=[False])
 
@@ -131,7 +122,7 @@ async def readyz(request: Request) -> Response:
     engine = release.loaded
     ready = engine is not None and host.people is not None
     manifest = engine.manifest if engine else None
-    tell = partial(without_addresses, store=host.store.url)
+    tell = partial(_told, store=host.store.url)
     answer = Readiness(
         ready=ready,
         release_id=engine.release_id if engine else None,
@@ -150,16 +141,6 @@ async def readyz(request: Request) -> Response:
     return JsonResponse(answer.model_dump(), status_code=200 if ready else 503)
 
 
-def without_addresses(problem: str | None, store: str) -> str | None:
-    """A problem as everybody may read it, for this route asks for no key: the store is called that,
-    other addresses, accounts and paths are left out. The log has them.
-
-    Args:
-        store: its URL.
-    """
-    if problem is None:
-        return None
-    told = ADDRESS.sub("…", problem.replace(store, "the store"))
-    bucket = urlsplit(store).netloc  # which the service's own sentences name
-    named = rf"(?<![\w-]){re.escape(bucket)}(?![\w-])(/[^\s'\",:;)]+)?"
-    return re.sub(named, "…", told) if bucket else told
+def _told(problem: str | None, store: str) -> str | None:
+    """As everybody may read it, for this route asks for no key."""
+    return None if problem is None else without_addresses(problem, store)

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
 from api.batching import Serving
-from api.deps import admitted, services_of, serving_of
+from api.deps import admitted, engine_of, services_of, serving_of
 from api.errors import RETRY, ApiError, JsonResponse, documented
 from api.parsing import BodyRoute
 from churn_assets.campaign.contacts.known import complete, excluded_by, with_history
@@ -24,8 +24,9 @@ class CustomerRoute(BodyRoute):
     """Reads its body as a customer of the contract whose release serves."""
 
     def model_for(self, request: Request) -> type[BaseModel]:
-        engine = services_of(request).host.engine
-        return self._model if engine is None else engine.form.model
+        """Raises ApiError 503 while there is none: another contract's would refuse for good what is
+        only too early."""
+        return engine_of(request).form.model
 
 
 router = APIRouter(tags=["decisions"], route_class=CustomerRoute, dependencies=[admitted("decide")])

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from churn_assets.settings import Settings
     from churn_assets.storage.protocol import ArtifactStore
 
+NOTHING_HERE = (
+    "nothing of churn is at {url}, so there is nothing to upload: is CHURN_HOME right, is the disk "
+    "mounted?"
+)
+
 app = typer.Typer(help="Fetch the public data; upload artifacts.", no_args_is_help=True)
 
 
@@ -83,12 +88,15 @@ def upload(
     """
     from churn_assets.campaign.contacts.opening import LateLedger
     from churn_assets.storage.opening import open_store
+    from churn_assets.storage.protocol import ArtifactError
     from churn_assets.storage.retention import copy_store
 
     settings = load_settings()
     if not settings.store.startswith("gs://"):
         raise typer.BadParameter("set CHURN_STORE=gs://bucket/prefix: where to upload to")
     source = open_store(str(settings.home / "store"))
+    if not source.is_begun():
+        raise ArtifactError(NOTHING_HERE.format(url=source.url))
     target = open_store(settings.store, cache=settings.home / "cache")
     if not (settings.data.allow_synthetic or force):
         _refuse_generated(source)

@@ -13,11 +13,19 @@ from typing import Literal
 
 Meaning = Literal[
     "left", "status", "value", "monthly", "money", "months", "half_year", "year", "quarter",
-    "tenure", "since", "end", "snapshot", "id", "first_name", "family_name", "person",
+    "tenure", "since", "end", "snapshot", "id", "first_name", "family_name", "surname", "person",
     "contact", "unfair", "zone",
     "language", "code", "ranked", "opt_out", "consent", "afterwards",
     "letter", "email", "sms", "call", "push", "whatsapp", "answer", "offered",
 ]  # fmt: skip
+
+_SURNAME = (
+    r"(last|family) name|surname", r"nachname|familienname",
+    r"nom de famille", r"apellidos?",
+    r"achternaam|familienaam",
+    r"cognome",
+    r"apelido|sobrenome",
+)  # fmt: skip
 
 _SAID: dict[Meaning, tuple[str, ...]] = {
     # Whether somebody left.
@@ -167,13 +175,8 @@ _SAID: dict[Meaning, tuple[str, ...]] = {
         r"nome",
         r"(primeiro )?nome",
     ),
-    "family_name": (
-        r"(last|family) name|surname", r"nachname|familienname",
-        r"nom( de famille)?", r"apellidos?",
-        r"achternaam|familienaam",
-        r"cognome",
-        r"apelido|sobrenome",
-    ),
+    "surname": _SURNAME,
+    "family_name": (*_SURNAME, r"nom"),  # "Nom du produit" is none
     # Whole headings of somebody at a company that is a customer, or of who looks after them.
     "person": (
         r"((main|primary|key|first|billing|technical|customer|client) )?contact( person)?"

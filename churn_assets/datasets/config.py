@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from churn_assets.domain.addresses import web_address
-from churn_assets.domain.paths import AbsolutePath
+from churn_assets.domain.paths import AbsolutePath, folder_or_hub
 
 WebAddress = Annotated[str, AfterValidator(web_address)]
 DatasetName = Literal["telco_customers", "bank_contacts", "oasst1_pairs", "preference_pairs"]
@@ -122,12 +122,12 @@ class HubConfig(Frozen):
     laid out like one or written by `save_to_disk`.
 
     Attributes:
-        repo: `owner/name` on the hub, or a local folder.
+        repo: `owner/name` on the hub, or a local folder (`/…`, `./…`, `~/…`).
         revision: full commit hash (40 hex digits).
         limit: rows to take at most; null takes all.
     """
 
-    repo: str
+    repo: Annotated[str, AfterValidator(folder_or_hub)]
     revision: str = Field(pattern="^[0-9a-f]{40}$")
     limit: int | None = Field(default=None, gt=0)
 

@@ -23,6 +23,16 @@ def absolute(path: Path) -> Path:
         raise ValueError(f"{path}: {error}") from error
 
 
+def folder_or_hub(source: str) -> str:
+    """A hub's `owner/name` as it is, and a folder (`/…`, `./…`, `~/…`) made absolute: who reads it
+    may stand in another one.
+
+    Raises:
+        ValueError: `~` or `~name` has no home folder here.
+    """
+    return str(absolute(Path(source))) if source.startswith((".", "~")) else source
+
+
 def folder_or_bucket(place: str) -> str:
     """A folder made absolute, or `gs://bucket/prefix` as it is; what is empty stays so.
 

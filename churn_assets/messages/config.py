@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from churn_assets.domain.paths import absolute
+from churn_assets.domain.paths import folder_or_hub
 
 EMBEDDED, PRETRAINED = "embedded", "pretrained"
 WeightType = Literal["auto", "float32", "bfloat16"]
@@ -107,7 +106,7 @@ class BaseModelConfig(Frozen):
     @field_validator("source")
     @classmethod
     def _absolute_folder(cls, source: str) -> str:
-        return str(absolute(Path(source))) if source.startswith((".", "~")) else source
+        return folder_or_hub(source)
 
     @model_validator(mode="after")
     def _pinned(self) -> BaseModelConfig:

@@ -24,6 +24,7 @@ from typing import Any
 
 import dagster as dg
 
+from churn_assets.domain.cores import usable_cores
 from churn_assets.orchestration import run_follower
 from churn_assets.orchestration.sharing import MADE_AHEAD, TAG
 from churn_assets.stages.child_process import StageError, end_with_parent, run_child
@@ -40,9 +41,7 @@ log = logging.getLogger(__name__)
 def leaves_a_core(threads: int) -> bool:
     """Whether stages of so many threads, 0 for as many as there are, leave this process's machine
     a core: two programs that share one are slower than one after the other."""
-    known = hasattr(os, "sched_getaffinity")  # Linux; it knows of cores that are kept from us
-    cores = len(os.sched_getaffinity(0)) if known else os.cpu_count() or 1
-    return 0 < threads < cores
+    return 0 < threads < usable_cores()
 
 
 class Ahead:

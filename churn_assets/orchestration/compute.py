@@ -74,7 +74,7 @@ class Backend(Protocol):
 def choose_backend(config: ComputeConfig, home: Path, store: StoreResource) -> Backend:
     """The backend that the settings name; the local one keeps its checkpoints below `home`."""
     if config.backend == "local":
-        return LocalBackend(config.local, checkpoints=home / "checkpoints")
+        return LocalBackend(config.local, home / "checkpoints", Path(store.cache))
     # Imported here: the clients of Modal and Google Cloud cost seconds; a local run needs neither.
     from churn_assets.orchestration.modal.backend import ModalBackend
 

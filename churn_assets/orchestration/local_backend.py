@@ -23,13 +23,16 @@ class LocalBackend:
     for an interrupted child that does not listen, and orphans it when Dagster itself is killed.
     """
 
-    def __init__(self, config: LocalConfig, checkpoints: Path) -> None:
+    def __init__(self, config: LocalConfig, checkpoints: Path, cache: Path) -> None:
         self.config = config
         self.checkpoints = checkpoints
+        self.cache = cache
 
     def run(self, context: dg.AssetExecutionContext, spec: StageSpec) -> StageReport:
         """Run the stage; raises StageError if its process fails."""
         spec = with_sources(spec).with_checkpoints_below(self.checkpoints)
+        # The run's own copies: none is fetched twice, and what the store drops goes from there.
+        spec = spec.model_copy(update={"cache": str(self.cache)})
         with dg.open_pipes_session(
             context=context,
             context_injector=dg.PipesTempFileContextInjector(),

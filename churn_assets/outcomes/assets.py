@@ -31,6 +31,7 @@ from churn_assets.outcomes.learning.measuring import learnable, measure
 from churn_assets.outcomes.learning.releases import accept_models
 from churn_assets.outcomes.lift import CONTRADICTED, Customers, no_outcome_yet
 from churn_assets.outcomes.lift import lift_report as report_of
+from churn_assets.outcomes.matching import answering_from
 from churn_assets.outcomes.policies import as_table, judge_policies
 from churn_assets.outcomes.stored import challenger, latest_report, learnt_from_and_today
 from churn_assets.outcomes.uplift import whom_to_contact
@@ -67,13 +68,15 @@ def campaign_outcomes(
     """Every served decision with what happened after it, without the customers' ids.
 
     Tidies the decision log on the way: days that are over become one file, and of days beyond the
-    retention only that is kept which the comparison of a running draw rests on.
+    retention only that is kept which the comparison of a running draw rests on. Events that can
+    answer no decision that is kept are removed.
     """
     artifacts, now = store.open(), datetime.now(UTC)
     for day in parts.days(artifacts):
         if day < now.date():
             parts.compact(artifacts, day)
     with closing(open_feedback_log(artifacts, home)) as log:
+        forgotten = log.tidy(answering_from(parts.days(artifacts), now, outcomes_config))
         events = read_events(log)
     decisions = parts.read(artifacts).to_pandas()
     offers = offers_by_release(artifacts)
@@ -99,6 +102,7 @@ def campaign_outcomes(
             "outcomes known": int(table["known"].sum()),
             "leaving reported until": left or "nobody was",
             "days of which decisions were removed": pruned,
+            "events removed": forgotten,
         },
     )
 
@@ -124,6 +128,7 @@ def measured_world(
         outcomes_config.learn_from,
         outcomes_config.trees_from,
         outcomes_config.horizon_days,
+        outcomes_config.answer_days,
     )
     with scratch_folder("measured_world") as out:
         measured.save(out)
@@ -244,6 +249,7 @@ def drift_report(
     predictions = latest_report(artifacts, "predictions")
     outcomes = pd.read_parquet(artifacts.get(campaign_outcomes) / "outcomes.parquet")
     world, fewest = decision_config.environment, outcomes_config.learn_from or 0
+    days = outcomes_config.answer_days
     report = watch(
         outcomes,
         learnt_from_and_today(artifacts, manifest),
@@ -253,7 +259,7 @@ def drift_report(
         datetime.now(UTC),
         budget_price.read(artifacts),
         _currency_in_service(artifacts, messages_config),
-        lambda: learnable(outcomes, accept_models(artifacts), world, fewest),
+        lambda: learnable(outcomes, accept_models(artifacts), world, fewest, days),
     )
     before = latest_report(artifacts, "drift_report")
     if before and says_the_same(report, before):

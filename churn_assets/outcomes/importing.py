@@ -12,8 +12,9 @@ from churn_assets.customers.reading.imports import Imported, Refused, clash, in_
 from churn_assets.customers.reading.rows import BrokenRow
 from churn_assets.domain.events import EVENT_KINDS
 from churn_assets.domain.offers import OFFER_PERCENTAGES
+from churn_assets.serving.event_text import CONFLICT, DUPLICATE, STORED
 from churn_assets.serving.events import FeedbackEvent, event_model
-from churn_assets.serving.feedback import CONFLICT, DUPLICATE, ERASED, STORED, FeedbackLog
+from churn_assets.serving.feedback import ERASED, FeedbackLog
 
 UTC_DAYS = Days()
 AT_ONCE = 1_000

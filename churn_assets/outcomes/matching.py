@@ -6,7 +6,8 @@ By the rules at the top of `outcomes/joining.py`. What was left out is counted b
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import pandas as pd
@@ -23,6 +24,13 @@ from churn_assets.outcomes.reached import (
 REPORTS = (*REACHED, NOT_SENT)
 CLOCKS_DIFFER = pd.Timedelta(days=1)
 UNANSWERING = "no contact that it answers"
+
+
+def answering_from(days: Sequence[date], now: datetime, config: OutcomesConfig) -> datetime:
+    """Since when events can be of a decision of these days (UTC), or of a day within `keep_days`:
+    what happened before is of none, with two days for clocks that differ."""
+    first = min([*days, now.date() - timedelta(days=config.keep_days)])
+    return datetime.combine(first, time(), UTC) - 2 * CLOCKS_DIFFER
 
 
 def with_decisions(

@@ -92,19 +92,22 @@ class Evaluation:
     estimates: dict[str, Estimate]
 
 
-def evaluate(name: str, log: Log, target: Floats, expected: Floats) -> Evaluation:
+def evaluate(
+    name: str, log: Log, target: Floats, expected: Floats, weights: Floats | None = None
+) -> Evaluation:
     """The target's value by all estimators.
 
     Args:
         name: of the target, for the refusal.
         target: (N, A) its probabilities.
         expected: (N, A) the reward model q, out of fold (`fitted_rewards`).
+        weights: (N,) w, where rewards depend on more than the logged action; None: π / b of that.
 
     Raises:
         UnsupportedTargetError: names the target and what it lacks.
     """
-    require_support(name, log, target)
-    weights = log.weights(target)
+    weights = log.weights(target) if weights is None else weights
+    require_support(name, log, target, weights)
     direct = (target * expected).sum(1)
     residuals = log.rewards - log.chosen(expected)
     ips = weights * log.rewards
@@ -123,7 +126,7 @@ def evaluate(name: str, log: Log, target: Floats, expected: Floats) -> Evaluatio
     )
 
 
-def require_support(name: str, log: Log, target: Floats) -> None:
+def require_support(name: str, log: Log, target: Floats, weights: Floats) -> None:
     """Raise UnsupportedTargetError where the log can't tell what the target would bring."""
     missing = float((target * (log.propensities <= 0)).sum(1).mean())
     if missing > UNSUPPORTED:
@@ -131,7 +134,7 @@ def require_support(name: str, log: Log, target: Floats) -> None:
             f"{name}: {missing:.1%} of its decisions were never tried in the log, so nobody knows "
             "what they bring; log with a control group and some exploration"
         )
-    effective = effective_size(log.weights(target))
+    effective = effective_size(weights)
     if effective < LEAST_EFFECTIVE:
         raise UnsupportedTargetError(
             f"{name}: the {len(log):,} logged decisions are worth {effective:.0f} of its own, "

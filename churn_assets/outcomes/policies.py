@@ -1,17 +1,18 @@
 """The policies that there are, judged on the decisions of the one that serves.
 
 A customer counts once: the policy's first decision about them whose outcome is known, whatever
-other releases decided before. The log has what the serving policy preferred and its runner-up, so
-the probability of *every* action is known: those two for the treated, no contact for the control
-group. In a log of before these were in it, what it prefers is computed again from its release. Rows
-that don't agree with it (the kill switch was on, an offer of nothing was taken back) are left out
-and counted.
+other releases decided before, with all that was decided and spent within its horizon: the outcome
+is of that (`following`). The log has what the serving policy preferred and its runner-up, so the
+probability of *every* action is known: those two for the treated, no contact for the control group.
+In a log of before these were in it, what it prefers is computed again from its release. Rows that
+don't agree with it (the kill switch was on, an offer of nothing was taken back) are left out and
+counted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from churn_assets.decision.mdp.actions import Policy
 from churn_assets.domain.offers import OFFER_LEVELS
 from churn_assets.domain.statistics import Floats
+from churn_assets.outcomes.following import Courses, followed, spent_within
 from churn_assets.outcomes.off_policy import Log, UnsupportedTargetError, evaluate, fitted_rewards
 from churn_assets.outcomes.worth import PLAIN, Worth
 
@@ -66,38 +68,71 @@ def judge_policies(
     """
     known = int(table.loc[table["known"], "customer"].nunique())
     logged = logged_by(table, serving, release_id, worth)
-    why = _why_left_out(table, release_id, 0 if logged is None else len(logged[0]))
+    why = _why_left_out(table, release_id, 0 if logged is None else len(logged.log))
     if logged is None:
         return {"policies": {}, "decisions": 0, "left_out": known, "why_left_out": why}
-    log, states = logged
-    expected = fitted_rewards(log, states)
+    expected, count = fitted_rewards(logged.log, logged.states), len(logged.log)
     judged = {
-        name: _judged(name, policy, log, states, expected)
+        name: _judged(name, policy, logged, expected)
         for name, policy in {"champion": serving, **others}.items()
     }
-    left_out = known - len(log)
-    return {"policies": judged, "decisions": len(log), "left_out": left_out, "why_left_out": why}
+    left_out = known - count
+    return {"policies": judged, "decisions": count, "left_out": left_out, "why_left_out": why}
+
+
+class Logged(NamedTuple):
+    """What a release's policy decided about N customers, and what came of it.
+
+    Attributes:
+        log: the first decision about each, with the gain of its whole horizon.
+        states: (N, 9) what it saw.
+        courses: of all M decisions within the horizons.
+        seen: (M, 9) what the policy saw at each.
+    """
+
+    log: Log
+    states: Floats
+    courses: Courses
+    seen: Floats
+
+    def weights(self, name: str, policy: Policy) -> Floats:
+        """(N,) by which each customer tells of a policy.
+
+        Raises:
+            UnsupportedTargetError: as in `Courses.weights`.
+        """
+        return self.courses.weights(name, options_of(policy, self.seen))
 
 
 def logged_by(
     table: pd.DataFrame, serving: Policy, release_id: str, worth: Worth = PLAIN
-) -> tuple[Log, Floats] | None:
-    """The decisions of a release's policy with known outcomes, and what it saw (N, 9); None where
-    there are none. Arguments as in `judge_policies`."""
-    mine = table[_of_the_policy(table, release_id)].drop_duplicates("customer")
-    if mine.empty:
+) -> Logged | None:
+    """The decisions of a release's policy with known outcomes; None where there are none. Arguments
+    as in `judge_policies`."""
+    own = _of_the_policy(table, release_id)
+    first = table[own & table["known"]].drop_duplicates("customer")
+    if first.empty:
         return None
-    states = np.array(mine["observation"].tolist(), np.float64)
-    done = np.where(mine["contact"], mine["offer_level"].to_numpy(np.int64) + 1, 0)
-    log, sound = _log(mine, done, options_of(serving, states), worth)
-    return log, states[sound]
+    rows, by_others = followed(table, first, own)
+    seen = np.array(rows["observation"].tolist(), np.float64)
+    done = np.where(rows["contact"], rows["offer_level"].to_numpy(np.int64) + 1, 0)
+    treated = _probabilities(rows, options_of(serving, seen))
+    share = first["control_share"].fillna(0.0).to_numpy(np.float64)
+    courses = Courses(rows["place"].to_numpy(np.int64), done, treated, share, by_others)
+    gains = worth.kept(first) - spent_within(table, first)
+    sound = courses.chances > 0
+    begins = ~rows["place"].duplicated().to_numpy()
+    propensities = (1 - share)[:, None] * treated[begins]
+    propensities[:, 0] += share
+    log = Log(done[begins][sound], gains[sound], propensities[sound])
+    kept = sound[courses.customer]
+    return Logged(log, seen[begins][sound], courses.of(sound), seen[kept])
 
 
 def _of_the_policy(table: pd.DataFrame, release_id: str) -> pd.Series[bool]:
-    """Which decisions with known outcomes a release's policy made."""
+    """Which decisions a release's policy made."""
     return (
-        table["known"]
-        & (table["release_id"] == release_id)
+        (table["release_id"] == release_id)
         & ~table["baseline"].astype(bool)
         & (table["source"] != "campaign")  # an allocation under common limits, not the policy
     )
@@ -125,30 +160,26 @@ def _why_left_out(table: pd.DataFrame, release_id: str, counted: int) -> dict[st
     return {reason: count for reason, count in found.items() if count}
 
 
-def _log(
-    mine: pd.DataFrame, done: NDArray[np.int64], chosen: NDArray[np.int64], worth: Worth
-) -> tuple[Log, NDArray[np.bool_]]:
-    """The decisions with the probabilities of all options, and which rows they are."""
-    drawn = mine.reindex(columns=["preferred", "runner_up", "exploration"]).astype(np.float64)
-    preferred = drawn["preferred"].fillna(pd.Series(chosen, mine.index)).to_numpy(np.int64)
+def _probabilities(rows: pd.DataFrame, chosen: NDArray[np.int64]) -> Floats:
+    """(M, A) of each option for the treated.
+
+    Args:
+        chosen: (M,) what the policy prefers, where the log doesn't say it.
+    """
+    drawn = rows.reindex(columns=["preferred", "runner_up", "exploration"]).astype(np.float64)
+    preferred = drawn["preferred"].fillna(pd.Series(chosen, rows.index)).to_numpy(np.int64)
     tried = drawn["exploration"].where(drawn["runner_up"].notna(), 0.0).fillna(0.0).to_numpy()
     other = drawn["runner_up"].fillna(0).to_numpy(np.int64)
-    treated = (1 - tried)[:, None] * np.eye(OPTIONS)[preferred]
+    treated: Floats = (1 - tried)[:, None] * np.eye(OPTIONS)[preferred]
     treated += tried[:, None] * np.eye(OPTIONS)[other]
-    share = mine["control_share"].fillna(0.0).to_numpy(np.float64)
-    propensities = (1 - share)[:, None] * treated
-    propensities[:, 0] += share
-    sound = propensities[np.arange(len(done)), done] > 0
-    gains = worth.kept(mine) - mine["spend"].to_numpy(np.float64)
-    return Log(done[sound], gains[sound], propensities[sound]), sound
+    return treated
 
 
-def _judged(
-    name: str, policy: Policy, log: Log, states: Floats, expected: Floats
-) -> dict[str, Any]:
+def _judged(name: str, policy: Policy, logged: Logged, expected: Floats) -> dict[str, Any]:
     try:
-        target = np.eye(OPTIONS)[options_of(policy, states)]
-        found = evaluate(name, log, target, expected)
+        target = np.eye(OPTIONS)[options_of(policy, logged.states)]
+        weights = logged.weights(name, policy)
+        found = evaluate(name, logged.log, target, expected, weights)
     except UnsupportedTargetError as error:
         return {"refused": str(error)}
     direct, *others = found.estimates.items()

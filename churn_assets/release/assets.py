@@ -33,6 +33,7 @@ from churn_assets.release.learnt_from import spare_learnt_from
 from churn_assets.release.promotion import OnOutcomes, compare
 from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.release.rehearsal import Rehearsal
+from churn_assets.release.scored import require_sound
 from churn_assets.release.switches import budget_price, experiment, kill_switch
 from churn_assets.storage.current import current_artifact, read_report
 from churn_assets.storage.protocol import Artifact, ArtifactStore
@@ -220,7 +221,8 @@ def predictions(
     """Risk, offer response and decision for every customer, by the release in service.
 
     Which one that is, the registry says, as it does to servers: after a roll-back Dagster's newest
-    release is the withdrawn one.
+    release is the withdrawn one. Predictions that would fail a blocking check are never named:
+    servers and plans read what is, whatever a check says later.
     """
     artifacts = compute.store.open()
     serving = ReleaseRegistry(artifacts).serving()
@@ -241,6 +243,7 @@ def predictions(
 
     def score(out: Path) -> None:
         report = rehearsal.score(folder, customers, out, config, progress)
+        require_sound(out, customers)
         (out / "report.json").write_bytes(canonical_json(report))
 
     artifact, unchanged = compute.once(
@@ -254,6 +257,8 @@ def predictions(
         score,
         again=bool(config.experiment.enabled),  # who is in which group may be another with the day
     )
+    if unchanged:
+        require_sound(artifacts.get(artifact), customers)
     report = read_report(artifacts, artifact)
     figures = {name: value for name, value in report.items() if name != "pareto"}
     return dg.MaterializeResult(

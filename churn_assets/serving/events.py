@@ -84,12 +84,15 @@ class FeedbackEvent(Strict):
 
 
 @cache
-def event_model(percent: tuple[int, ...]) -> type[FeedbackEvent]:
-    """The event where these percentages are offered, or were."""
+def event_model(percent: tuple[int, ...] | None) -> type[FeedbackEvent]:
+    """The event where these percentages are offered, or were; None: it isn't known which, and any
+    may be."""
     if percent == OFFER_PERCENTAGES:
         return FeedbackEvent
-    offered: Any = Annotated[Literal[percent] | None, BeforeValidator(whole_number)]
-    fields: dict[str, Any] = {"offer_percentage": (offered, Field(None, examples=[percent[2]]))}
+    known: Any = Annotated[int, Field(ge=0, le=100)] if percent is None else Literal[percent]
+    offered: Any = Annotated[known | None, BeforeValidator(whole_number)]
+    example = OFFER_PERCENTAGES[2] if percent is None else percent[2]
+    fields: dict[str, Any] = {"offer_percentage": (offered, Field(None, examples=[example]))}
     return create_model(
         "FeedbackEvent", __base__=FeedbackEvent, __doc__=FeedbackEvent.__doc__, **fields
     )

@@ -7,41 +7,32 @@ commit); one object per event where it is a bucket.
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from pydantic import TypeAdapter
-
-from churn_assets.storage.current import parse_json
-from churn_assets.storage.protocol import (
-    ArtifactStore,
-    DamagedArtifactError,
-    PointerMovedError,
+from churn_assets.serving.bucket_feedback import StoreFeedbackLog
+from churn_assets.serving.event_text import (
+    PART,
+    STORED,
+    Known,
+    compared,
+    is_over,
+    read_event,
+    refuse_nobodys,
 )
+from churn_assets.storage.protocol import ArtifactStore
 
-STORED, DUPLICATE, CONFLICT = "stored", "duplicate", "conflict"
 FILE = "feedback.sqlite3"
 ERASED = "erased"  # of a file's event whose customer was erased since: left out
-FOLDER = "feedback"  # of the pointers that hold events
 PRIVATE = 0o600
 BUSY_SECONDS = 3.0  # waiting for another process's commit; less than any caller waits
 ATTEMPTS = 3
-REQUESTS = 8  # to a bucket at once: as many connections as its client keeps
-PART = 2_000  # events compared together
-
-Known = Callable[[Sequence[str]], Collection[str]]
-"""Which of these ids of events somebody has."""
-_EVENT = TypeAdapter(dict[str, Any])
-_NEEDED = ("customer_id", "kind", "occurred_at")
-_TODO = "restore it, or move it away"
 _OF_CUSTOMER = "CASE WHEN json_valid(content) THEN json_extract(content, '$.customer_id') END"
 
 
@@ -84,6 +75,15 @@ class FeedbackLog(Protocol):
 
     def close(self) -> None:
         """Let go of files."""
+        ...
+
+
+class OwnFeedbackLog(FeedbackLog, Protocol):
+    """A log that can also be tidied, by who keeps it."""
+
+    def tidy(self, before: datetime) -> int:
+        """Remove events of before `before` that hold for no time after them (not who said no, and
+        who left), and make the others quick to read; returns how many were removed."""
         ...
 
 
@@ -147,6 +147,15 @@ class SqliteFeedbackLog:
             if lacking := [(event_id, told) for _, event_id, told in rows if event_id not in there]:
                 yield lacking
 
+    def tidy(self, before: datetime) -> int:
+        removed = 0
+        for part in self.unknown(lambda ids: ()):
+            over = [(event_id,) for event_id, content in part if is_over(content, before)]
+            with self._connected() as db:
+                db.executemany("DELETE FROM feedback WHERE event_id = ?", over)
+            removed += len(over)
+        return removed
+
     def erase(self, customer_id: str) -> int:
         with self._connected() as db:
             db.execute("PRAGMA secure_delete=ON")  # the file holds nothing of it any more
@@ -163,7 +172,7 @@ class SqliteFeedbackLog:
                     break
             else:
                 raise OSError(f"{self.path}-wal is in use and may still hold them: erase again")
-        _refuse_nobodys(torn, deleted)
+        refuse_nobodys(torn, deleted)
         return deleted
 
     def close(self) -> None:
@@ -260,88 +269,7 @@ def _insert(db: sqlite3.Connection, event_id: str, content: str) -> str:
     if inserted.rowcount == 1:
         return STORED
     [kept] = db.execute("SELECT content FROM feedback WHERE event_id = ?", (event_id,)).fetchone()
-    return _compared(kept, content)
-
-
-class StoreFeedbackLog:
-    """Events as small objects of the artifact store, one each, named by their id.
-
-    Writing is conditional on there being no such object yet, so that several containers agree.
-    """
-
-    def __init__(self, store: ArtifactStore) -> None:
-        self._store = store
-
-    def record(self, event_id: str, content: str) -> str:
-        key, body = f"{FOLDER}/{event_id}.json", content.encode()
-        try:
-            self._store.swap_pointer(key, None, body)
-        except PointerMovedError:
-            kept = self._store.read_pointer(key)
-            return CONFLICT if kept is None else _compared(kept.decode(), content)
-        return STORED
-
-    def record_many(self, events: Sequence[tuple[str, str]]) -> list[str]:
-        ids = [event_id for event_id, _ in events]
-        if len({*ids}) < len(ids):  # which of two is the first must not be a matter of chance
-            return [self.record(*event) for event in events]
-        with ThreadPoolExecutor(REQUESTS) as requests:
-            return list(requests.map(lambda event: self.record(*event), events))
-
-    def check(self) -> None:
-        self._store.read_pointer(f"{FOLDER}/check.json")
-
-    def events(self) -> list[str]:
-        return [content for _, content in self._read(self._store.pointers(FOLDER))]
-
-    def unknown(self, known: Known) -> Iterator[list[tuple[str, str]]]:
-        keys = {Path(key).stem: key for key in self._store.pointers(FOLDER)}
-        ids = list(keys)
-        for start in range(0, len(ids), PART):
-            part = ids[start : start + PART]
-            there = known(part)
-            lacking = [event_id for event_id in part if event_id not in there]
-            if found := self._read([keys[event_id] for event_id in lacking]):
-                yield [(Path(key).stem, content) for key, content in found]
-
-    def erase(self, customer_id: str) -> int:
-        deleted, torn = 0, []
-        for key, content in self._read(self._store.pointers(FOLDER)):
-            whose = _customer_of(content)
-            if whose is None:
-                torn.append((Path(key).stem, content))
-            elif whose == customer_id:
-                self._store.delete_pointer(key)
-                deleted += 1
-        _refuse_nobodys(torn, deleted)
-        return deleted
-
-    def _read(self, keys: Sequence[str]) -> list[tuple[str, str]]:
-        """Key and content of these events; many requests at once, as each takes its time."""
-        with ThreadPoolExecutor(REQUESTS) as requests:
-            found = requests.map(self._store.read_pointer, keys)
-            # Torn bytes stay such, for whoever reads the event to refuse it by its name.
-            told = ((k, c) for k, c in zip(keys, found, strict=True) if c is not None)
-            return [(key, content.decode(errors="surrogateescape")) for key, content in told]
-
-    def close(self) -> None:
-        """Nothing is held open."""
-
-
-def read_event(event_id: str, content: str) -> dict[str, Any]:
-    """What an event of the log says, by the fields of `POST /feedback`.
-
-    Raises:
-        DamagedArtifactError: it is none; names it, and says what to do.
-    """
-    event = parse_json(_EVENT, f"the feedback log's event {event_id}", content, _TODO)
-    lacking = next((name for name in _NEEDED if event.get(name) is None), None)
-    if lacking is not None:
-        why = f"it has no {lacking}"
-        raise DamagedArtifactError(
-            f"the feedback log's event {event_id} is damaged: {why}; {_TODO}"
-        )
-    return event
+    return compared(kept, content)
 
 
 def read_events(log: FeedbackLog) -> list[dict[str, Any]]:
@@ -349,47 +277,7 @@ def read_events(log: FeedbackLog) -> list[dict[str, Any]]:
     return [read_event(*event) for part in log.unknown(lambda ids: ()) for event in part]
 
 
-def _customer_of(content: str) -> Any:
-    """Whose event it is; None where it doesn't say, as nothing that is cut short does."""
-    try:
-        event = json.loads(content)
-    except ValueError:
-        return None
-    return event.get("customer_id") if isinstance(event, dict) else None
-
-
-def _refuse_nobodys(torn: Sequence[tuple[str, str]], deleted: int) -> None:
-    """Raise for events that may be the erased customer's, after all others are gone."""
-    if not torn:
-        return
-    (first, content), *others = torn
-    try:
-        read_event(first, content)
-        why = f"the feedback log's event {first} is damaged; {_TODO}"
-    except DamagedArtifactError as error:
-        why = str(error)
-    also = f" (so are {', '.join(event_id for event_id, _ in others)})" if others else ""
-    raise DamagedArtifactError(
-        f"{why}; then erase again{also}. {deleted:,} events of the others are erased"
-    )
-
-
-def _compared(kept: str, content: str) -> str:
-    """Whether two events of one id are the same one: equal but for how an instant is written."""
-    return DUPLICATE if kept == content or _facts(kept) == _facts(content) else CONFLICT
-
-
-def _facts(content: str) -> dict[str, Any] | str:
-    """What an event says, with its time as an instant (null says nothing, like a field that an
-    older version didn't have); the text as it is where it is no event."""
-    try:
-        event = {key: value for key, value in json.loads(content).items() if value is not None}
-        return event | {"occurred_at": datetime.fromisoformat(event["occurred_at"])}
-    except (ValueError, KeyError, TypeError):
-        return content
-
-
-def open_feedback_log(store: ArtifactStore, home: Path) -> FeedbackLog:
+def open_feedback_log(store: ArtifactStore, home: Path) -> OwnFeedbackLog:
     """The log that fits the store: SQLite below `home` for a folder, objects for a bucket."""
     if "://" in store.url:
         return StoreFeedbackLog(store)

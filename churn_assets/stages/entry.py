@@ -108,7 +108,7 @@ def run_with_pipes(stage: Stage, pipes: PipesContext, held: ExitStack) -> StageS
     if stage.resumable and spec.checkpoints is not None:
         waits = f"{stage.name} waits for another run on this machine that makes the same"
         held.enter_context(held_checkpoints(Path(spec.checkpoints), lambda: pipes.log.info(waits)))
-    store = open_store(spec.store_url)
+    store = open_store(spec.store_url, cache=None if spec.cache is None else Path(spec.cache))
     known = made_before(spec, store) if spec.reuse else None
     report = known or run_stage(stage, spec, store, progress)
     message: dict[str, Any] = {"report": report.model_dump(mode="json")}

@@ -37,7 +37,8 @@ def silent(step: int, total: int, **metrics: float) -> None:
 class StageSpec(BaseModel):
     """Everything a stage needs, as JSON: which inputs, which settings, where the artifacts live.
 
-    `reuse`: what the same work has made meanwhile, in another run, is as good.
+    `reuse`: what the same work has made meanwhile, in another run, is as good. `cache`: the folder
+    of this machine's copies, of a store in a bucket; None in a container, which ends with its own.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -48,6 +49,7 @@ class StageSpec(BaseModel):
     store_url: str
     code_version: str | None = None
     checkpoints: str | None = None
+    cache: str | None = None
     reuse: bool = True
 
     @property

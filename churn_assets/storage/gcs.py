@@ -23,7 +23,7 @@ import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -31,10 +31,10 @@ from google.api_core.exceptions import NotFound, PreconditionFailed
 from google.auth.exceptions import GoogleAuthError
 from google.cloud import storage
 from google.cloud.storage.retry import DEFAULT_RETRY
-from pydantic import BaseModel, ValidationError
 
 from churn_assets.storage.answers import checked, explained
 from churn_assets.storage.crc32c import file_crc32c
+from churn_assets.storage.manifests import listed_files, parse_manifest
 from churn_assets.storage.protocol import (
     Artifact,
     ArtifactError,
@@ -58,13 +58,6 @@ WRITE = "write"  # what a pointer's metadata call the write that made it
 UPLOAD_LIMIT = timedelta(days=1)  # what is not published so long after its last file never will be
 NO_OBJECT = "No such object"  # the service's words for an object that its bucket doesn't have
 VERSION_FOLDER = re.compile(r"(.+?/[0-9a-f]{16})/")
-
-
-class _FilesManifest(BaseModel):
-    """What publishes an artifact: the digest of its tree and of each of its files."""
-
-    sha256: str
-    files: dict[str, str]
 
 
 def storage_client() -> storage.Client:
@@ -122,7 +115,7 @@ class GcsArtifactStore:
 
     @explained
     def is_begun(self) -> bool:
-        return any(self._listed(self.prefix, max_results=1))
+        return any(self._listed(self.prefix, page_size=20))
 
     @explained
     def put(self, name: str, folder: Path) -> Artifact:
@@ -134,9 +127,13 @@ class GcsArtifactStore:
             return artifact
         in_parallel(lambda path: self._upload(artifact, folder, path), files)
         found = self._stored(artifact)
-        if found != expected:
-            wrong = sorted(path for path in expected if found.get(path) != expected[path])
+        if wrong := sorted(path for path in expected if found.get(path) != expected[path]):
             raise ArtifactError(f"{self.url}: upload of {name} damaged {wrong}; try again")
+        if others := sorted(found.keys() - expected.keys()):
+            raise ArtifactError(
+                f"{self.url}: somebody put {others} into {artifact.path}: remove them there, and "
+                "try again"
+            )
         content = {"sha256": artifact.sha256, "files": files}
         manifest.upload_from_string(json.dumps(content, indent=1), "application/json")
         return artifact
@@ -180,7 +177,7 @@ class GcsArtifactStore:
         for blob in sorted(self._listed(root), key=lambda blob: (blob.time_created, blob.name)):
             name = blob.name.removeprefix(root).rpartition("/")[0]
             try:
-                sha256 = self._parsed(blob.name, blob.download_as_bytes()).sha256
+                sha256 = parse_manifest(blob.download_as_bytes(), blob.name, self.url).sha256
                 found.append(Artifact(name=name, sha256=sha256))
             except DamagedArtifactError as error:
                 log.warning("passed over: %s", error)
@@ -306,9 +303,12 @@ class GcsArtifactStore:
             raise PointerMovedError(message) from error
 
     def _listed(self, prefix: str, **options: Any) -> Iterator[storage.Blob]:
-        """What the bucket has below a prefix."""
+        """What the bucket has below a prefix, but for the empty objects that stand for folders in
+        consoles."""
         try:
-            yield from self.bucket.client.list_blobs(self.bucket, prefix=prefix, **options)
+            for blob in self.bucket.client.list_blobs(self.bucket, prefix=prefix, **options):
+                if blob.size or not blob.name.endswith("/"):
+                    yield blob
         except NotFound as error:
             raise ArtifactError(
                 f"{self.url}: no such bucket: correct CHURN_STORE, or bring the bucket back"
@@ -333,21 +333,7 @@ class GcsArtifactStore:
                 f"{artifact.name} {artifact.version} is not in the store {self.url}; "
                 "materialize the asset again"
             ) from error
-        files = self._parsed(f"{artifact.name} {artifact.version}", content).files
-        if outside := [p for p in files if p.startswith("/") or ".." in PurePosixPath(p).parts]:
-            raise DamagedArtifactError(
-                f"{self.url}: the manifest of {artifact.name} {artifact.version} names files "
-                f"outside of it: {outside}"
-            )
-        return files
-
-    def _parsed(self, what: str, content: bytes) -> _FilesManifest:
-        try:
-            return _FilesManifest.model_validate_json(content)
-        except ValidationError as error:
-            raise DamagedArtifactError(
-                f"{self.url}: the list of files of {what} is damaged; materialize the asset again"
-            ) from error
+        return listed_files(content, artifact, self.url)
 
     def _is_published(self, artifact: Artifact, files: dict[str, str]) -> bool:
         try:

@@ -148,9 +148,10 @@ class LocalArtifactStore:
     def _require(self) -> None:
         """Raises ArtifactError where the store was there and isn't any more. Its `pointers` say so:
         of a disk that isn't mounted the empty folder stays."""
+        found = self._found  # asked first: another thread may write the first pointer meanwhile
         if (self.root / "pointers").is_dir():
             self._found = True
-        elif self._found:
+        elif found:
             raise ArtifactError(
                 f"{self.url} isn't there any more: mount its disk, or put the folder back"
             )

@@ -42,7 +42,8 @@ def tree_sha256(files: dict[str, str]) -> str:
 
 
 def copy_tree(source: Path, target: Path) -> Path:
-    """Copy a folder's files to `target`, which must be new, with the modes that the umask gives.
+    """Copy a folder's files to `target`, which must be new, with the modes that the umask gives,
+    and flush them to disk: what is named later must not be lost where its name isn't.
 
     What comes from a temporary folder is private to its maker; what is stored need not be.
     """
@@ -51,7 +52,21 @@ def copy_tree(source: Path, target: Path) -> Path:
         (target / path).parent.mkdir(parents=True, exist_ok=True)
         with named_where_full(target / path):
             shutil.copyfile(source / path, target / path)
+    for place, _, names in os.walk(target):  # after all are copied: the system writes meanwhile
+        for each in (*map(Path(place).joinpath, names), Path(place)):
+            with named_where_full(each):
+                flush(each)
     return target
+
+
+def flush(path: Path) -> None:
+    """Flush a file to disk, or which files a folder has: what was renamed into it, flushed itself,
+    may be gone after a power cut without that."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager
@@ -67,7 +82,8 @@ def named_where_full(place: Path) -> Iterator[None]:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write to a temporary file in the same folder, flush it to disk, rename it over `path`.
+    """Write to a temporary file in the same folder, flush it to disk, rename it over `path`, and
+    flush that, too.
 
     The file's mode is what the umask makes it: another user's process may have to read it.
     """
@@ -86,6 +102,7 @@ def written_atomically(path: Path) -> Iterator[IO[bytes]]:
             handle.flush()
             os.fsync(handle.fileno())
         temporary.replace(path)
+        flush(path.parent)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

@@ -15,7 +15,7 @@ from churn_assets.storage.protocol import (
     ArtifactError,
     DamagedArtifactError,
 )
-from churn_assets.storage.trees import tree_files, tree_sha256
+from churn_assets.storage.trees import flush, tree_files, tree_sha256
 
 
 def verified(folder: Path, artifact: Artifact) -> Path:
@@ -66,8 +66,10 @@ def publish_folder(tree: Path, target: Path, artifact: Artifact) -> Path:
     age = max(time.time_ns(), 1 + max(ages_of(target.parent).values(), default=0))
     os.utime(tree, ns=(age, age))
     try:
-        return tree.rename(target)
+        published = tree.rename(target)
     except OSError as error:
         if error.errno not in {errno.EEXIST, errno.ENOTEMPTY}:
             raise
         return verified(target, artifact)
+    flush(target.parent)
+    return published

@@ -77,9 +77,10 @@ def test_a_key_opens_its_own_routes_only(keyed: Server, scope: str) -> None:
             assert status(keyed, method, path, "ana") not in (401, 403), path
 
 
-def test_the_document_says_what_takes_a_key(keyed: Server) -> None:
-    """Whoever integrates reads it first, and without one: all but health, and the refusals."""
-    document = httpx.get(keyed.url + "/openapi.json").json()
+@pytest.mark.parametrize("key", [*SCOPES, "shop", "ana"])
+def test_the_document_says_what_takes_a_key(keyed: Server, key: str) -> None:
+    """Whoever integrates reads it first, with whatever key: all but health, and the refusals."""
+    document = httpx.get(keyed.url + "/openapi.json", headers={"x-api-key": key}).json()
     gated = {
         path: operation["responses"].keys()
         for path, operations in document["paths"].items()

@@ -13,7 +13,8 @@ import pytest
 
 from churn_assets.release.registry import LATEST, ReleaseRegistry
 from churn_assets.release.switches import kill_switch
-from churn_assets.serving.feedback import StoreFeedbackLog, open_feedback_log
+from churn_assets.serving.bucket_feedback import StoreFeedbackLog
+from churn_assets.serving.feedback import open_feedback_log
 from churn_assets.serving.live.hosting import EngineHost
 from churn_assets.serving.schemas import SAMPLE_REQUEST, PredictRequest
 from churn_assets.storage.gcs import GcsArtifactStore

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from api.batching import MOST_BATCHES
+from api.batching import MOST_TASKS
 from churn_assets.serving.schemas import SAMPLE_REQUEST
 from tests.api.conftest import publish_small_release
 from tests.api.load import drive, post_request
@@ -70,10 +70,10 @@ def test_a_flood_of_batches_leaves_single_requests_alone(faulty: Server) -> None
     single requests are answered meanwhile."""
     rows = [{**SAMPLE_REQUEST, **change} for change in ({"name": "Sloth"}, *FAULTS, {})]
     flood = {"customers": rows}
-    with ThreadPoolExecutor(3 * MOST_BATCHES) as callers:
+    with ThreadPoolExecutor(3 * MOST_TASKS) as callers:
         batches = [
             callers.submit(httpx.post, faulty.url + "/predict/batch", json=flood, timeout=120)
-            for _ in range(3 * MOST_BATCHES)
+            for _ in range(3 * MOST_TASKS)
         ]
         singles = 0
         while not all(batch.done() for batch in batches):

@@ -21,7 +21,7 @@ def test_what_was_begun_is_finished_and_what_was_not_is_given_up() -> None:
     """Why: while a database was frozen, people pressed Approve, heard nothing for minutes, and it
     happened when nobody waited any more."""
     entered, thawed, done = threading.Event(), threading.Event(), []
-    desk = CampaignDesk(CampaignConfig(), lambda: None)  # type: ignore[arg-type,return-value]
+    desk = CampaignDesk(CampaignConfig(), lambda: None, "gs://bucket")  # type: ignore[arg-type,return-value]
 
     def frozen(_: Any) -> None:
         entered.set()
@@ -50,7 +50,7 @@ def test_what_was_begun_is_finished_and_what_was_not_is_given_up() -> None:
 @pytest.mark.parametrize("within", [None, 3600.0])
 def test_a_store_that_times_out_is_told_as_that(within: float | None) -> None:
     """Why: a socket's time-out is an error of the store, not our impatience."""
-    desk = CampaignDesk(CampaignConfig(), lambda: None)  # type: ignore[arg-type,return-value]
+    desk = CampaignDesk(CampaignConfig(), lambda: None, "gs://bucket")  # type: ignore[arg-type,return-value]
 
     def timed_out(_: Any) -> None:
         raise TimeoutError(110, "Connection timed out")
@@ -63,7 +63,7 @@ def test_a_store_that_times_out_is_told_as_that(within: float | None) -> None:
 
 def test_what_fails_after_its_answer_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     thawed = threading.Event()
-    desk = CampaignDesk(CampaignConfig(), lambda: None)  # type: ignore[arg-type,return-value]
+    desk = CampaignDesk(CampaignConfig(), lambda: None, "gs://bucket")  # type: ignore[arg-type,return-value]
 
     def fails(_: Any) -> None:
         thawed.wait()
@@ -85,7 +85,7 @@ def test_what_fails_after_its_answer_is_logged(caplog: pytest.LogCaptureFixture)
 
 def test_after_a_change_sliders_read_anew_whatever_was_answered() -> None:
     """Why: an approval that was begun and answered 503 left them the state before it."""
-    desk = CampaignDesk(CampaignConfig(), lambda: None)  # type: ignore[arg-type,return-value]
+    desk = CampaignDesk(CampaignConfig(), lambda: None, "gs://bucket")  # type: ignore[arg-type,return-value]
     desk._planner = object()  # type: ignore[assignment]
 
     def fails(_: Any) -> None:
@@ -106,7 +106,7 @@ def test_a_plan_or_hand_over_that_fails_half_way_lets_sliders_read_anew(
     route: Callable[..., Any], asked: Any
 ) -> None:
     """Why: what failed may have written before it did, as an approval that was answered 503."""
-    desk = CampaignDesk(CampaignConfig(), half_way)
+    desk = CampaignDesk(CampaignConfig(), half_way, "gs://bucket")
     desk._planner = object()  # type: ignore[assignment]
     app = SimpleNamespace(state=SimpleNamespace(services=SimpleNamespace(desk=desk)))
     with pytest.raises(ApiError, match="the ledger is gone"):

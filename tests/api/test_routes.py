@@ -20,7 +20,8 @@ from api.main import build_app
 from api.parsing import BodyRoute
 from api.routes.console import FOLDER
 from api.routes.health import Readiness
-from churn_assets.serving.feedback import SqliteFeedbackLog, StoreFeedbackLog
+from churn_assets.serving.bucket_feedback import StoreFeedbackLog
+from churn_assets.serving.feedback import SqliteFeedbackLog
 from churn_assets.serving.problems import Problems
 from churn_assets.serving.schemas import SAMPLE_REQUEST, PredictRequest, PredictResponse
 from churn_assets.settings import Settings
@@ -236,7 +237,7 @@ def test_feedback_that_could_not_be_stored_is_to_be_sent_again(
     with TestClient(
         build_app(Settings(home=tmp_path)), base_url="http://localhost", client=HERE
     ) as client:
-        answer = client.post("/feedback", json=EVENT)
+        answer = client.post("/feedback", json=EVENT | {"offer_percentage": None})
     assert answer.status_code == 503
     assert answer.json()["detail"][0]["type"] == "not_recorded"
     assert int(answer.headers["retry-after"]) >= 1

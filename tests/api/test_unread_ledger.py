@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
 from api import main
-from api.campaigns import UNREAD, ContactLookup
+from api.campaigns import LEDGER_UNREAD, ContactLookup
 from api.errors import ApiError
 from churn_assets.campaign.contacts.feed import LedgerFeed
 from churn_assets.campaign.contacts.ledger import Ledger
@@ -34,7 +34,7 @@ def test_it_is_said_before_anybody_asks(tmp_path: Path, monkeypatch: pytest.Monk
     (tmp_path / FILE).touch()
     app = main.build_app(Settings(home=tmp_path))
     with TestClient(app, base_url="http://localhost", client=HERE) as client:
-        assert client.get("/readyz").json()["contacts_problem"] == UNREAD
+        assert client.get("/readyz").json()["contacts_problem"] == LEDGER_UNREAD
         (tmp_path / FILE).unlink()
         deadline = time.monotonic() + 60
         while client.get("/readyz").json()["contacts_problem"] is not None:
@@ -48,7 +48,7 @@ def test_the_log_says_why_once(tmp_path: Path, caplog: pytest.LogCaptureFixture)
     with closing(ContactLookup(LateLedger("", tmp_path))) as lookup:
         for _ in range(3):
             asyncio.run(lookup.look())
-        assert lookup.problem == UNREAD
+        assert lookup.problem == LEDGER_UNREAD
     assert [record.message.split(":")[0] for record in caplog.records] == [
         "contact histories can't be read"
     ]
@@ -67,7 +67,7 @@ def test_a_folder_that_is_closed_is_a_503_too(
         with pytest.raises(ApiError, match="send it again later") as caught:
             lookup.many(["A1"])
         assert caught.value.status_code == 503
-        assert lookup.problem == UNREAD
+        assert lookup.problem == LEDGER_UNREAD
 
 
 def test_feedback_is_not_taken_for_storable_on_a_ledger_that_can_only_be_read(
@@ -109,7 +109,7 @@ def test_a_watch_that_is_cancelled_as_its_answer_arrives_ends() -> None:
             closing(ContactLookup(ledger)) as lookup,
             patch.object(loop, "run_in_executor", run_in_executor),
         ):
-            lookup.problem = UNREAD
+            lookup.problem = LEDGER_UNREAD
             watch = asyncio.create_task(lookup.watch(0))
             await asked.wait()
             answer.set_result({})

@@ -16,7 +16,7 @@ from fastapi.testclient import TestClient
 from api import main
 from churn_assets.customers.people import ASSET, NOBODY_KNOWN, PEOPLE, read_addressees
 from churn_assets.serving.live import hosting
-from churn_assets.serving.live.hosting import UNREAD, EngineHost
+from churn_assets.serving.live.hosting import PEOPLE_UNREAD, EngineHost
 from churn_assets.serving.schemas import SAMPLE_REQUEST
 from churn_assets.settings import Settings
 from churn_assets.storage.current import asset_pointer
@@ -83,7 +83,7 @@ def test_nobody_is_decided_for_before_they_are_read(fault: str, tmp_path: Path) 
         for status, refused in asked(client):
             [problem] = refused["detail"]
             assert (status, problem["type"]) == (503, "people_unavailable")
-            assert problem["msg"] == UNREAD
+            assert problem["msg"] == PEOPLE_UNREAD
         said = client.get("/readyz")
         assert (said.status_code, said.json()["ready"]) == (503, False)
         assert said.json()["release_id"]

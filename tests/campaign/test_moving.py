@@ -22,7 +22,8 @@ from churn_assets.campaign.contacts.moving import move_ledger
 from churn_assets.campaign.contacts.opening import LateLedger
 from churn_assets.campaign.contacts.taken import keep_taken
 from churn_assets.cli import app
-from churn_assets.serving.feedback import FILE, SqliteFeedbackLog, StoreFeedbackLog
+from churn_assets.serving.bucket_feedback import StoreFeedbackLog
+from churn_assets.serving.feedback import FILE, SqliteFeedbackLog
 from churn_assets.settings import load_settings
 from churn_assets.storage.local import LocalArtifactStore
 from churn_assets.storage.opening import open_store

@@ -140,7 +140,7 @@ def test_a_plan_is_read_once_for_many_pages(desk: Desk, monkeypatch: pytest.Monk
         return plan
 
     monkeypatch.setattr(Plan, "load", counted)
-    at = CampaignDesk(CampaignConfig(), desk)
+    at = CampaignDesk(CampaignConfig(), desk, "gs://bucket")
 
     async def look(plan_id: str | None = None) -> tuple[str, str]:
         plan, status = await at.run(lambda campaigns: at.show(campaigns, plan_id))

@@ -21,7 +21,8 @@ from churn_assets.campaign.contacts.opening import LateLedger
 from churn_assets.campaign.errors import LedgerError
 from churn_assets.campaign.opening import tell_again
 from churn_assets.serving import feedback
-from churn_assets.serving.feedback import FILE, SqliteFeedbackLog, StoreFeedbackLog
+from churn_assets.serving.bucket_feedback import StoreFeedbackLog
+from churn_assets.serving.feedback import FILE, SqliteFeedbackLog
 from churn_assets.storage.local import LocalArtifactStore
 from churn_assets.storage.protocol import ArtifactError
 from tests.campaign.test_ledger import NOW, event

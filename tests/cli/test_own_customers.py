@@ -72,6 +72,7 @@ def test_who_is_active_and_has_left_is_named(churn: Churn, folder: Path) -> None
 def test_customers_without_ids_are_no_control_group(churn: Churn, folder: Path) -> None:
     """Row 17 is somebody else in the next file: where an experiment is on, a line says so."""
     (folder / "customers.yaml").write_text(CONTRACT.replace("  id: Account\n", ""))
+    (folder / "home/store/pointers").mkdir(parents=True)
     said = "your customers have no id"
     told = {"cwd": folder, "home": folder / "home", "CHURN_CUSTOMERS": "customers.yaml"}
     assert said in churn("customers", "check", **told).stdout.lower()
@@ -87,6 +88,7 @@ def test_an_experiment_whose_contract_cannot_be_read_is_not_begun(
     churn: Churn, tmp_path: Path
 ) -> None:
     """Why: it said that it was on, then that it had failed; off has to work from anywhere."""
+    (tmp_path / "home/store/pointers").mkdir(parents=True)
     told = {"cwd": tmp_path, "home": tmp_path / "home", "CHURN_CUSTOMERS": "customers.yaml"}
     failed = churn("experiment", "on", **told)
     assert (failed.returncode, failed.stdout) == (1, "")

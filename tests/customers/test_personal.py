@@ -214,3 +214,50 @@ def test_short_phone_numbers_are_known_by_their_heading(
         assert f"  {name}: {{kind" not in said
     assert "  Phone seconds: {kind: number, " in said
     assert "  Bytes: {kind: number, " in said
+
+
+def test_days_written_as_whole_numbers_are_days(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They were numbers to learn from, the oldest customer's birthday on the screen as the least of
+    them; an amount of so many digits still is one."""
+    rows = [
+        row
+        | {"Geb": f"19{40 + n % 50}{1 + n % 12:02d}{1 + n % 28:02d}"}
+        | {"Anruf": f"202503{1 + n % 28:02d}", "Jubiläum": f"2024{1 + n % 12:02d}15.0"}
+        | {"Bytes": f"{19_000_101 + 7_919 * (n // 2)}"}
+        for n, row in enumerate(made_rows(120))
+    ]
+    said = first_look(tmp_path, monkeypatch, rows)
+    for name in ("Geb", "Anruf", "Jubiläum"):
+        [line] = [each for each in said.splitlines() if f"│ {name} " in each]
+        assert "not shown: days written as whole numbers" in line
+        assert f"  {name}: {{kind" not in said
+        assert not [row[name] for row in rows if row[name] in said]
+    assert "  Bytes: {kind: number, " in said
+
+
+SURNAME_HEADINGS = ("Surname", "Customer last name", "Nachname", "Nom", "Nom de famille",
+                    "Apellidos", "Achternaam", "Cognome", "Sobrenome")  # fmt: skip
+
+
+@pytest.mark.parametrize("families", [1, 4, 20])
+def test_a_column_called_surname_holds_names_of_however_many(
+    families: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four families of a small table were a category, with their names as its levels. A product's
+    name and whether a surname is known are none."""
+    rows = [
+        row | dict.fromkeys(SURNAME_HEADINGS, SURNAMES[n % families])
+        | {"Nom du produit": ("Forfait A", "Forfait B", "Forfait C")[n % 3]}
+        | {"Nachname bekannt": ("ja", "nein")[n % 2]}
+        for n, row in enumerate(made_rows(160))
+    ]  # fmt: skip
+    said = first_look(tmp_path, monkeypatch, rows)
+    assert not [name for name in SURNAMES[:families] if name in said]
+    lines = {line.split("│")[1].strip(): line for line in said.splitlines() if "│" in line}
+    for name in SURNAME_HEADINGS:
+        assert "not shown: names" in lines[name]
+        assert f"  {name}: {{kind" not in said
+    assert "levels: [Forfait A, Forfait B, Forfait C]" in said
+    assert "  Nachname bekannt: {kind: flag" in said

@@ -19,16 +19,18 @@ from churn_assets.decision.evaluation.assumptions import (
     MONTHS,
     SHARES,
     break_even,
-    evaluate_misled,
+    decisions_of,
+    evaluate_decided,
     least_share,
     pessimism,
     unseen_misestimation,
 )
 from churn_assets.decision.evaluation.conditions import changed_worlds
 from churn_assets.decision.exact.pareto import without_rounding
-from churn_assets.decision.exact.policy_value import evaluate
+from churn_assets.decision.exact.policy_value import Evaluation, evaluate
 from churn_assets.decision.learning.contexts import feature_spec
 from churn_assets.decision.learning.network import PolicyNetwork
+from churn_assets.decision.mdp.actions import Policy
 from churn_assets.decision.mdp.customers import Customers
 from churn_assets.decision.rules.families import NeverContact
 from churn_assets.decision.rules.lookahead import TwoContacts
@@ -36,6 +38,18 @@ from churn_assets.decision.rules.planner import Planner
 from churn_assets.domain.plain_errors import WrongSettingError
 from churn_assets.settings import Settings, load_settings
 from tests.decision.conftest import synthetic_customers
+
+
+def evaluate_misled(
+    policy: Policy,
+    assumed: tuple[Customers, EnvironmentParams],
+    true: tuple[Customers, EnvironmentParams],
+) -> Evaluation:
+    """Exact figures in the true world of a policy that is shown the assumed one.
+
+    The worlds may differ in what decisions bring, not in which states there are.
+    """
+    return evaluate_decided(decisions_of(policy, *assumed), *true)
 
 
 def test_who_is_told_the_truth_is_not_misled(

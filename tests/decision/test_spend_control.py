@@ -1,5 +1,7 @@
 """Spend follows the budget, through a change of the world that nobody told it."""
 
+from collections.abc import Callable, Iterator
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,6 @@ from churn_assets.decision.exact.spend_control import (
     EXPONENT,
     HIGHEST_AIM,
     LOWEST_AIM,
-    controlled,
     next_aim,
 )
 from tests.decision.conftest import synthetic_customers
@@ -27,6 +28,22 @@ def spends() -> dict[float, np.ndarray]:
         curve = pareto_curve(base.stressed(accept_factor=factor), PARAMS.clean, PRICES)
         found[factor] = curve.spend @ curve.weight
     return found
+
+
+def controlled(
+    price_of: Callable[[float], float], spent: Callable[[int, float], float], periods: int
+) -> Iterator[float]:
+    """Each period's spend over its budget.
+
+    Args:
+        price_of: the price at which the assumed world spends this share of the budget.
+        spent: what a period, by its number, spends over its budget at a price.
+    """
+    aim = 1.0
+    for period in range(periods):
+        ratio = spent(period, price_of(aim))
+        yield ratio
+        aim = next_aim(aim, ratio)
 
 
 @pytest.mark.parametrize("share", [0.5, 1.0])

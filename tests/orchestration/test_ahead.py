@@ -15,6 +15,7 @@ import dagster as dg
 import pytest
 
 from churn_assets.definitions import load_job
+from churn_assets.domain import cores
 from churn_assets.orchestration import ahead
 from churn_assets.orchestration.ahead import Ahead, leaves_a_core, made_ahead
 from churn_assets.orchestration.compute import AHEAD, PRIORITY
@@ -89,6 +90,7 @@ def test_who_comes_second_waits_for_the_first(tmp_path: Path) -> None:
 
 def test_a_core_must_be_left(monkeypatch: pytest.MonkeyPatch) -> None:
     """0 threads are as many as there are."""
+    monkeypatch.setattr(cores, "OWN", Path("/nowhere"))  # whatever this machine's quota is
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
     assert [leaves_a_core(threads) for threads in (0, 1, 2, 3)] == [False, True, False, False]
     monkeypatch.delattr(os, "sched_getaffinity")

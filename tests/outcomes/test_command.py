@@ -38,6 +38,7 @@ def run(*arguments: str) -> tuple[int, str]:
 
 
 def test_the_experiment_is_switched_and_says_by_whom(own_home: Path) -> None:
+    (own_home / "store/pointers").mkdir(parents=True)
     assert "is off (the settings)" in run("experiment")[1]
     assert "is on (" in run("experiment", "on")[1]
     assert "10.0% of the customers" in run("experiment", "status")[1]

@@ -15,7 +15,8 @@ from churn_assets.outcomes.config import OutcomesConfig
 from churn_assets.outcomes.simulation import Scenario
 from churn_assets.release.switches import kill_switch
 from churn_assets.serving.engine import RetentionEngine
-from churn_assets.serving.feedback import STORED, FeedbackLog, Known
+from churn_assets.serving.event_text import STORED, Known
+from churn_assets.serving.feedback import FeedbackLog
 from churn_assets.serving.schemas import SAMPLE_REQUEST, PredictRequest
 from churn_assets.storage.local import LocalArtifactStore
 

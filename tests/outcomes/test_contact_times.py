@@ -148,7 +148,7 @@ def test_every_contact_has_the_same_days_to_be_answered(told: list[str], on: int
 
     def success(day: float, now: float) -> list[bool]:
         events = [*sent, event("accepted", from_ + day, **FIRST)]
-        table = joined(one, events).table.assign(**said)
+        table = without_ids(joined(one, events).table).assign(**said)
         assert days_of(table, "answers_from") == [pytest.approx(from_)]
         assert table["spend"].tolist() == [DISCOUNT]
         return [each.success for each in answered(table, 14, START + timedelta(days=from_ + now))]
@@ -162,7 +162,7 @@ def test_every_contact_has_the_same_days_to_be_answered(told: list[str], on: int
 
 
 def test_templates_of_an_older_table_count_from_the_decision() -> None:
-    table = joined([planned(1, 0, 10)], [event("accepted", 15, **FIRST)]).table
+    table = without_ids(joined([planned(1, 0, 10)], [event("accepted", 15, **FIRST)]).table)
     table = table.assign(template="t", audience='[1, "new", "month-to-month", "warm"]')
     assert [each.success for each in answered(table, 14, NOW)] == [True]
     old = table.drop(columns=["answers_from", "answers_known"])

@@ -12,7 +12,8 @@ from churn_assets.outcomes.company import FIRST_DAY
 from churn_assets.outcomes.config import OutcomesConfig
 from churn_assets.outcomes.joining import Joined, join
 from churn_assets.serving.decision_log import parts
-from churn_assets.serving.feedback import DUPLICATE, SqliteFeedbackLog
+from churn_assets.serving.event_text import DUPLICATE
+from churn_assets.serving.feedback import SqliteFeedbackLog
 from churn_assets.storage.local import LocalArtifactStore
 from tests.outcomes.killed_company import BATCH, CUSTOMERS, PHASES, WEEKS
 from tests.processes import held_process

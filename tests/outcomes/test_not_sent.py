@@ -138,8 +138,8 @@ def test_its_template_is_not_blamed() -> None:
     """Where only what wasn't sent is reported; and tables of earlier versions say nothing of it."""
     audience = '[1, "new", "month-to-month", "warm"]'
     said = {"template": "t", "audience": audience}
-    table = joined([decision(n, f"C{n}") for n in (1, 2)], [event("not_sent", 1)]).table
-    table = table.assign(**said)
+    joint = joined([decision(n, f"C{n}") for n in (1, 2)], [event("not_sent", 1)])
+    table = without_ids(joint.table).assign(**said)
     assert was_not_sent(table).tolist() == [True, False]
     assert len(list(answered(table, 14, NOW))) == 1
     assert not was_not_sent(table.drop(columns="not_sent_at")).any()

@@ -31,10 +31,17 @@ def served(seed: int, count: int, share: float) -> pd.DataFrame:
     options = np.where(control, 0, options_of(SERVING, customers.states))
     reactions = simulation.react(rng, customers, options)
     discount = np.array([0.0, *simulation.PARAMS.discounts])[options] * reactions.accepted
+    began = pd.Timestamp("2026-01-05 08:00", tz="UTC")
+    never = pd.Series(pd.NaT, range(count), dtype="datetime64[us, UTC]")
     return pd.DataFrame(
         {
             "customer": np.arange(count),
+            "time": began,
+            "known_at": began + pd.Timedelta(days=30),
             "known": True,
+            "accepted_at": never.where(~reactions.accepted, began + pd.Timedelta(hours=5)),
+            **dict.fromkeys(("sent_at", "delivered_at", "refused_at"), never),
+            "period": "start",
             "source": "api",
             "release_id": "r1",
             "baseline": False,
@@ -67,6 +74,8 @@ def explored(seed: int, count: int, share: float, exploration: float) -> pd.Data
     table = served(seed, count, share)
     table["observation"] = list(states)
     table["contact"], table["offer_level"] = options > 0, np.maximum(options - 1, 0)
+    answered = table["time"].where(reactions.accepted) + pd.Timedelta(hours=5)
+    table["accepted_at"] = answered
     table["churned"], table["spend"] = reactions.churned, discount * customers.values
     table["customer_value"] = customers.values
     table["exploration"], table["preferred"] = exploration, drawn.preferred
@@ -154,12 +163,14 @@ def test_a_new_release_is_judged_by_its_own_decisions_about_known_customers() ->
     """All of them were decided on by the release before, under the kill switch and by a campaign;
     then twice by this one, of which the first counts."""
     mine = served(5, 3_000, 0.1)
+    free = {"spend": 0.0, "accepted_at": mine["sent_at"]}
+    earlier = mine.assign(time=mine["time"] - pd.Timedelta(days=40), **free)
     before = [
-        mine.assign(release_id="r0"),
-        mine.assign(baseline=True),
-        mine.assign(source="campaign"),
+        earlier.assign(release_id="r0"),
+        earlier.assign(baseline=True),
+        earlier.assign(source="campaign"),
     ]
-    again = mine.assign(churned=True)
+    again = mine.assign(churned=True, time=mine["time"] + pd.Timedelta(hours=1), **free)
     whole = pd.concat([*before, mine, again], ignore_index=True)
     found = judge_policies(whole, SERVING, {"never": NeverContact()}, "r1")
     assert (found["decisions"], found["left_out"]) == (3_000, 0)

@@ -111,11 +111,12 @@ def test_bootstrap_of_few_rows_is_defined() -> None:
     assert (values == 1).all()
 
 
-def test_bootstrap_draws_a_case_with_all_its_rows() -> None:
-    """Four rows of each contact are no four contacts: the interval must not shrink for them."""
+def test_bootstrap_draws_somebody_with_all_rows() -> None:
+    """Four rows of each customer are no four customers: the interval must not shrink for them."""
     rng = np.random.default_rng(0)
     scores = rng.random(300)
     labels = (rng.random(300) < scores).astype(float)
     once = bootstrap_auc(labels, [scores], 300, seed=1)
-    four = bootstrap_auc(np.tile(labels, 4), [np.tile(scores, 4)], 300, seed=1, copies=4)
+    whose = np.tile(np.array([f"C{number:03}" for number in range(300)]), 4)
+    four = bootstrap_auc(np.tile(labels, 4), [np.tile(scores, 4)], 300, seed=1, whose=whose)
     np.testing.assert_allclose(four, once)

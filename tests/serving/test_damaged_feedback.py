@@ -9,13 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from churn_assets.serving.feedback import (
-    FILE,
-    FeedbackLog,
-    SqliteFeedbackLog,
-    StoreFeedbackLog,
-    read_events,
-)
+from churn_assets.serving.bucket_feedback import StoreFeedbackLog
+from churn_assets.serving.feedback import FILE, FeedbackLog, SqliteFeedbackLog, read_events
 from churn_assets.storage.local import LocalArtifactStore
 from churn_assets.storage.protocol import DamagedArtifactError
 

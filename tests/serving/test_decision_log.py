@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
@@ -10,16 +9,15 @@ from typing import Any
 import pytest
 
 from churn_assets.domain.experiment import ExperimentConfig
-from churn_assets.serving.decision_log import parts
-from churn_assets.serving.decision_log import writer as writing
+from churn_assets.serving.decision_log import parts, waiting
 from churn_assets.serving.decision_log.records import COLUMNS, Record, Served, records_of
-from churn_assets.serving.decision_log.writer import LOST, DecisionWriter
+from churn_assets.serving.decision_log.waiting import LOST
+from churn_assets.serving.decision_log.writer import DecisionWriter
 from churn_assets.serving.engine import RetentionEngine
 from churn_assets.serving.schemas import SAMPLE_REQUEST, PredictRequest
 from churn_assets.storage.gcs import GcsArtifactStore
 from churn_assets.storage.local import LocalArtifactStore
 from churn_assets.storage.protocol import ArtifactError, ArtifactStore
-from tests.processes import wait_until
 from tests.serving.kept import Kept
 from tests.storage.emulator import strict_client
 
@@ -265,7 +263,7 @@ def test_what_there_is_no_room_for_is_counted(
 
     with monkeypatch.context() as patch:
         patch.setattr(LocalArtifactStore, "write_pointer", away)
-        patch.setattr(writing, "CAPACITY", 2)
+        patch.setattr(waiting, "CAPACITY", 2)
         writer.add(served(engine, "A", "B", "C"))
         writer.flush()
     writer.close()
@@ -295,31 +293,6 @@ def test_many_records_at_once_are_those_of_each(engine: RetentionEngine) -> None
     assert together == [each for one in several for each in records_of([one], "api")]
     assert [dict(zip(COLUMNS, r, strict=True))["customer_id"] for r in together] == list("ACDEF")
     assert records_of([], "api") == []
-
-
-def test_a_server_ends_though_its_store_hangs(
-    engine: RetentionEngine,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    """A bucket's client tries for minutes: who stops a server hears at once what isn't logged."""
-    store, answers = LocalArtifactStore(tmp_path), threading.Event()
-    write = LocalArtifactStore.write_pointer
-
-    def hangs(self: LocalArtifactStore, key: str, content: bytes) -> None:
-        answers.wait()
-        write(self, key, content)
-
-    monkeypatch.setattr(LocalArtifactStore, "write_pointer", hangs)
-    monkeypatch.setattr(writing, "CLOSE_SECONDS", 0.1)
-    writer = DecisionWriter(store, flush_seconds=0.01)
-    writer.add(served(engine, "A"))
-    wait_until(lambda: len(writer._kept) == 1)
-    writer.close()
-    assert "1 decisions end with this process, not logged: the store hasn't" in caplog.text
-    answers.set()
-    wait_until(lambda: customers_in(store) == ["A"])  # here the process lives on
 
 
 def test_a_record_says_what_was_answered(engine: RetentionEngine) -> None:

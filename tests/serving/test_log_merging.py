@@ -44,9 +44,10 @@ def test_the_writer_merges_its_own_parts(
     merged: list[int] = []
     merge = parts.merge
 
-    def counted(store: ArtifactStore, day: date, keys: Any) -> tuple[str, int]:
+    def counted(store: ArtifactStore, day: date, keys: Any) -> parts.Merged | None:
         found = merge(store, day, keys)
-        merged.append(found[1])
+        assert found is not None
+        merged.append(found.rows)
         return found
 
     monkeypatch.setattr(parts, "merge", counted)
@@ -76,7 +77,7 @@ def test_nothing_in_a_merging_ends_the_thread(
         nonlocal written
         written += 1
         writer.add(served(engine, customer))
-        wait_until(lambda: len(store.pointers(parts.FOLDER)) >= written and not writer._kept)
+        wait_until(lambda: len(store.pointers(parts.FOLDER)) >= written and not writer._records)
 
     store.write_pointer(parts.ERASED, b'{"x": ')
     for customer in "ABCD":
@@ -101,7 +102,7 @@ def test_a_merging_that_fails_in_any_way_is_said(
     store = LocalArtifactStore(tmp_path)
     writer = DecisionWriter(store, flush_seconds=3_600)
 
-    def broken(store: ArtifactStore, day: date, keys: Any) -> tuple[str, int]:
+    def broken(store: ArtifactStore, day: date, keys: Any) -> parts.Merged | None:
         raise ZeroDivisionError
 
     with monkeypatch.context() as patch:
@@ -109,11 +110,34 @@ def test_a_merging_that_fails_in_any_way_is_said(
         writer.add(served(engine, "A"))
         writer.flush()
     assert writer.problem == "parts of the decision log were not merged: ZeroDivisionError"
-    assert (customers_in(store), writer._kept, writer._parts) == (["A"], [], {})
+    assert (customers_in(store), len(writer._records), writer._parts) == (["A"], 0, {})
     writer.add(served(engine, "B"))
     writer.flush()
     assert writer.problem is None
     writer.close()
+
+
+def test_parts_that_somebody_else_merged_leave_no_empty_one(
+    engine: RetentionEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The nightly run makes one part of a day while a server still means to merge its own of it."""
+    monkeypatch.setattr(writing, "MERGE_AT", 3)
+    monkeypatch.setattr(writing, "datetime", OnMonday)
+    store = LocalArtifactStore(tmp_path)
+    writer = DecisionWriter(store, flush_seconds=3_600)
+    for customer in "AB":
+        writer.add(served(engine, customer))
+        writer.flush()
+    mine = store.pointers(parts.FOLDER)
+    parts.compact(store, MONDAY.date())
+    whole = store.pointers(parts.FOLDER)
+    assert parts.merge(store, MONDAY.date(), mine) is None
+    assert store.pointers(parts.FOLDER) == whole
+    writer.add(served(engine, "C"))
+    writer.flush()  # which merges what it wrote, as far as it is still there
+    assert (writer.problem, len(store.pointers(parts.FOLDER))) == (None, 2)
+    writer.close()
+    assert customers_in(store) == list("ABC")
 
 
 def test_a_damaged_list_of_erasures_is_named(store: ArtifactStore) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 
 from churn_assets.campaign.contacts.event import Event
 from churn_assets.campaign.contacts.opening import LateLedger
-from churn_assets.serving.feedback import CONFLICT, ERASED, FeedbackLog, Known, read_event
+from churn_assets.serving.event_text import CONFLICT, Known, read_event
+from churn_assets.serving.feedback import ERASED, FeedbackLog
 from churn_assets.storage.protocol import DamagedArtifactError
 
 PREFIX = "feedback:"  # begins the keys of reported events

@@ -15,7 +15,8 @@ import sqlalchemy as sa
 from churn_assets.campaign.contacts.feed import LedgerFeed
 from churn_assets.campaign.contacts.ledger import TABLES, Ledger
 from churn_assets.campaign.contacts.opening import FILE
-from churn_assets.serving.feedback import CONFLICT, DUPLICATE, ERASED, STORED, SqliteFeedbackLog
+from churn_assets.serving.event_text import CONFLICT, DUPLICATE, STORED
+from churn_assets.serving.feedback import ERASED, SqliteFeedbackLog
 
 PART = 2_000  # events or rows written together
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from churn_assets.cli.baseline import Switch
-from churn_assets.cli.releases import open_registry
+from churn_assets.cli.releases import begun_store
 from churn_assets.release.switches import experiment as switch
 from churn_assets.settings import load_settings
 
@@ -23,9 +23,9 @@ def experiment(to: Annotated[Switch, typer.Argument()] = Switch.STATUS) -> None:
     """Leave a share of the customers alone, and try the second choice with a few of the others (or
     stop both), so that it can be seen what contacting brings. Servers follow within seconds."""
     everything = load_settings()
-    store, settings = open_registry().store, everything.experiment
     if to is Switch.ON:
         _without_id(everything.customers)  # an error must come before anything has changed
+    store, settings = begun_store(), everything.experiment
     if to is not Switch.STATUS:
         switch.switch(store, on=to is Switch.ON)
     said = switch.switched(store)

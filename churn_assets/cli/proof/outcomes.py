@@ -13,7 +13,7 @@ import typer
 
 from churn_assets.cli.errors import PlainErrors, fail
 from churn_assets.cli.imports import Noted, fields_named, importing, noting, report_import
-from churn_assets.cli.releases import open_registry
+from churn_assets.cli.releases import begun_store, open_registry
 from churn_assets.settings import load_settings
 
 if TYPE_CHECKING:
@@ -87,6 +87,8 @@ def import_(
     given = fields_named(column)
     names: dict[str, str] = dict(said.columns.items()) | given
     store = open_registry().store
+    if "://" in store.url:  # with a folder, events are kept in the home folder, wherever that is
+        store = begun_store()
     percent = tuple(sorted({*offers_in_service(store).percent, *percent_offered(store)}))
     with _feedback() as log, importing(file) as progress:
         rows = rows_of(FeedbackEvent, file, names, progress, said.columns.keys() - given.keys())
@@ -179,7 +181,7 @@ def erase(customer_id: Annotated[str, typer.Argument(help="your own key of the c
     from churn_assets.storage.protocol import ArtifactError
 
     try:
-        decisions = parts.erase(open_registry().store, customer_id, datetime.now(UTC))
+        decisions = parts.erase(begun_store(), customer_id, datetime.now(UTC))
     except ArtifactError:  # somebody has to mend the store: what can be erased is, before
         events = _erase_events(customer_id)
         typer.echo(

@@ -53,6 +53,14 @@ def _family(column: ColumnProfile) -> bool:
     return says(column.name, "family_name")
 
 
+def _is_surname(column: ColumnProfile) -> bool:
+    """Whether a column is called a surname and nothing else, of however many: a few families of a
+    small table, or the frequent names of a large one, look like any category."""
+    if column.guess not in ("category", "text", "constant") or says_yes_or_no(column):
+        return False
+    return says(column.name, "surname") or says(column.name, "family_name", whole=True)
+
+
 def _is_person(column: ColumnProfile) -> bool:
     """Whether a column names whom a company has to do with: the contact at a customer that is a
     company, or who looks after them. "Contact" alone may be a channel, of few words."""
@@ -67,12 +75,12 @@ def _is_person(column: ColumnProfile) -> bool:
 def _is_name(column: ColumnProfile) -> bool:
     """Whether a column that greets nobody is called a name; "Plan name" has few words, and who
     looks after a company's customers may be few."""
-    if _is_person(column):
+    if _is_person(column) or _is_surname(column):
         return True
     if _many_words(column):
         return _family(column) or says(column.name, "first_name")
     some = column.guess in ("category", "text") and column.distinct > LEVELS
-    return some and any(says(column.name, m, whole=True) for m in ("family_name", "first_name"))
+    return some and says(column.name, "first_name", whole=True)
 
 
 def _says_who_left(column: ColumnProfile) -> bool:

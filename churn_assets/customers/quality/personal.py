@@ -2,7 +2,8 @@
 
 E-mail addresses, phone numbers and postal addresses are known by their form, names by nearly all
 of them being different. A surname that many bear, in a large table, is like any category: only its
-heading tells (`headings`).
+heading tells (`headings`). Days written as whole numbers (19850312) have the calendar's gaps, which
+no amount has; whose birthdays or last calls they are, their heading need not say.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ _CALLED_PHONE = 1e6  # ...but where the heading says so
 _NEARLY_ALL = 2 / 3  # of the cells are different
 _FEWEST_ROWS = 5  # of a sign: what stands in fewer may be a remark about one customer
 _SHORT = r"^[^\s]{1,20}(\s[^\s]{1,20})?$"  # two words, as "not known"; a remark has more
+_FIRST_DAY, _LAST_DAY = 18_500_101, 21_001_231  # of whole numbers that are days
+_ALL_DAYS = 0.99  # of them: of other numbers as large not one in twenty is a day
 _FEW_EACH, _MANY = 5, 12  # rows of a word, on average, where there are many words
 
 _EMAIL = r"(?i)(^|[\s<;,(:])[^\s@<>;,]+@[^\s@<>;,]+[.]\p{L}{2,}"
@@ -48,6 +51,7 @@ _STREETS = (  # with a number: "Spring 2024" and "Plan 5" are none
 )
 
 EMAILS, PHONES, ADDRESSES = "e-mail addresses", "phone numbers", "postal addresses"
+DAYS = "days written as whole numbers"
 NAMES = "words that nearly all differ, as names do"
 
 
@@ -73,7 +77,9 @@ def find_personal(
     """Column of the table `cells` -> what of it is personal; column i is `c{i}`."""
     found = {}
     for i, column in enumerate(columns):
-        if personal := _by_form(connection, column, f"c{i}") or _by_number(column):
+        cell = f"c{i}"
+        by_form = _days(connection, column, cell) or _by_form(connection, column, cell)
+        if personal := by_form or _by_number(column):
             found[column.name] = personal
     return found
 
@@ -93,6 +99,19 @@ def is_sign() -> str:
     """SQL: whether a cell `t` that `n` rows have is a short word of many customers, which says
     nothing about a single one: "unknown", or a level of a category."""
     return f"n >= {_FEWEST_ROWS} AND regexp_matches(t, '{_SHORT}') AND NOT ({is_personal()})"
+
+
+def _days(
+    connection: duckdb.DuckDBPyConnection, column: ColumnProfile, cell: str
+) -> Personal | None:
+    low, high = column.low, column.high
+    if column.guess != "number" or not column.whole or low is None or high is None:
+        return None
+    if not _FIRST_DAY <= low <= high <= _LAST_DAY:
+        return None
+    day = f"try_strptime(regexp_replace({trimmed(cell)}, '[.]0+$', ''), '%Y%m%d') IS NOT NULL"
+    (days,) = one(connection, f"SELECT count(*) FILTER ({day}) FROM cells")
+    return Personal(DAYS, mostly=True) if days >= _ALL_DAYS * column.known else None
 
 
 def _by_form(

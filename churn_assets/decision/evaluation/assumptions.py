@@ -41,18 +41,6 @@ MISJUDGED: dict[str, dict[str, float]] = {
 """How the world is, and the policy isn't told."""
 
 
-def evaluate_misled(
-    policy: Policy,
-    assumed: tuple[Customers, EnvironmentParams],
-    true: tuple[Customers, EnvironmentParams],
-) -> Evaluation:
-    """Exact figures in the true world of a policy that is shown the assumed one.
-
-    The worlds may differ in what decisions bring, not in which states there are.
-    """
-    return evaluate_decided(decisions_of(policy, *assumed), *true)
-
-
 def decisions_of(
     policy: Policy, customers: Customers, params: EnvironmentParams
 ) -> list[list[GridActions]]:

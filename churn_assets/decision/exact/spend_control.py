@@ -20,7 +20,7 @@ is held (anti-windup by conditional integration: Åström and Hägglund, "PID Co
 Design, and Tuning", 2nd ed., 1995, section 3.5). A long pause makes it forget, bit by bit.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -150,19 +150,3 @@ def still_to_come(
             expected are aimed twice as high at.
     """
     return max(0.0, min(unanswered / aim - fees, expected / aim - spent))
-
-
-def controlled(
-    price_of: Callable[[float], float], spent: Callable[[int, float], float], periods: int
-) -> Iterator[float]:
-    """Each period's spend over its budget.
-
-    Args:
-        price_of: the price at which the assumed world spends this share of the budget.
-        spent: what a period, by its number, spends over its budget at a price.
-    """
-    aim = 1.0
-    for period in range(periods):
-        ratio = spent(period, price_of(aim))
-        yield ratio
-        aim = next_aim(aim, ratio)

@@ -72,22 +72,24 @@ def compare_policies(
 
     Returns:
         As a row of `promotion.compare`, with the difference's 95 % interval; None where fewer than
-        `FEWEST` decisions are known, or the challenger does what was never, or hardly, tried.
+        `FEWEST` decisions are known, or the challenger does what was never, or hardly, tried, or
+        others contacted too many of those who tell.
     """
     logged = logged_by(table, champion, release_id, worth)
-    if logged is None or len(logged[0]) < FEWEST:
+    if logged is None or len(logged.log) < FEWEST:
         return None
-    log, states = logged
+    log, states = logged.log, logged.states
     expected = fitted_rewards(log, states)
     residuals = log.rewards - log.chosen(expected)
     values = []
     for name, policy in (("champion", champion), ("challenger", challenger)):
         target = np.eye(OPTIONS)[options_of(policy, states)]
         try:
-            require_support(name, log, target)
+            weights = logged.weights(name, policy)
+            require_support(name, log, target, weights)
         except UnsupportedTargetError:
             return None
-        values.append((target * expected).sum(1) + log.weights(target) * residuals)
+        values.append((target * expected).sum(1) + weights * residuals)
     difference = values[1] - values[0]
     reach = Z95 * float(difference.std(ddof=1) / np.sqrt(len(log)))
     gain = float(difference.mean())

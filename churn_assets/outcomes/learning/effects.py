@@ -5,8 +5,12 @@ A. Who accepts differs from who refuses, so comparing those two would credit the
 made them accept. Only the draw is random. So the churn of customers who were contacted is held
 against that of the control group, with the *predicted* acceptance a in place of the answer:
 
-    P(churn | left alone) = sigmoid(l),                        l = α + β logit(risk)
+    P(churn | left alone) = sigmoid(l),                        l = α + β logit(risk) + γ z
     P(churn | contacted)  = a sigmoid(l − E) + (1 − a) sigmoid(l + A)
+
+z are what else a contact is chosen by (the customer's value, their acceptance), standardised, and γ
+~ N(0, 0.5²) each: a plan doesn't say whom of the control group it would have contacted, so those it
+did contact are held against all of it, among whom the risk may be off otherwise.
 
 E and A are told apart by customers who differ in a. Where a contact without a discount is assumed
 to do less, it does that share of E (`Churn.strength`): the share stays assumed. The prior is what
@@ -32,6 +36,8 @@ from churn_assets.outcomes.learning.response import figure
 
 SPREAD = np.array([1.0, 0.5, 1.25, 0.25])
 """Prior standard deviations of α, β, E and A."""
+SPREAD_ABOUT = 0.5
+"""Of each γ."""
 BOUNDS = ((-5.0, 5.0), (0.0, 3.0), (0.0, 6.0), (0.0, 3.0))
 STEP = 1e-4
 TINY = 1e-12
@@ -43,7 +49,7 @@ class Churn(NamedTuple):
     contacted: (N,) bool. logit: (N,) log-odds of the churn risk at the decision. accept: (N,)
     P(accept) of the offer made; strength: (N,) the share of the effect that accepting it has, 1
     of any discount; both of no meaning for the control group. churned: (N,) bool, within `periods`
-    periods.
+    periods. about: (N, K) standardised numbers that customers are chosen by besides; None: none.
     """
 
     contacted: NDArray[np.bool_]
@@ -52,6 +58,12 @@ class Churn(NamedTuple):
     strength: Floats
     churned: NDArray[np.bool_]
     periods: float = 1.0
+    about: Floats | None = None
+
+    @property
+    def others(self) -> Floats:
+        """(N, K) `about`, also where there is nothing."""
+        return np.empty((len(self.logit), 0)) if self.about is None else self.about
 
 
 def fitted_effects(churn: Churn, assumed: EnvironmentParams) -> tuple[Figure, Figure]:
@@ -62,9 +74,12 @@ def fitted_effects(churn: Churn, assumed: EnvironmentParams) -> tuple[Figure, Fi
     """
     from scipy.optimize import minimize  # here: slow to load, and needed only with outcomes
 
-    prior = np.array([0.0, 1.0, assumed.acceptance_effect, assumed.annoyance_effect])
+    more = churn.others.shape[1]
+    prior = np.zeros(4 + more)
+    prior[:4] = 0.0, 1.0, assumed.acceptance_effect, assumed.annoyance_effect
+    bounds = (*BOUNDS, *[(-5.0, 5.0)] * more)
     found = minimize(
-        _loss_and_slope, prior, args=(churn, prior), jac=True, method="L-BFGS-B", bounds=BOUNDS
+        _loss_and_slope, prior, args=(churn, prior), jac=True, method="L-BFGS-B", bounds=bounds
     )
     variance = np.diag(np.linalg.inv(_curvature(found.x, churn, prior)))
     effects = [
@@ -76,9 +91,9 @@ def fitted_effects(churn: Churn, assumed: EnvironmentParams) -> tuple[Figure, Fi
 
 
 def _loss_and_slope(theta: Floats, churn: Churn, prior: Floats) -> tuple[float, Floats]:
-    """Minus the log posterior at (α, β, E, A), and its gradient (4,)."""
-    alpha, beta, effect, annoyance = theta
-    score = alpha + beta * churn.logit
+    """Minus the log posterior at (α, β, E, A, γ...), and its gradient (4 + K,)."""
+    alpha, beta, effect, annoyance = theta[:4]
+    score = alpha + beta * churn.logit + churn.others @ theta[4:]
     alone, by_score_alone = _leaving(score, churn.periods)
     taken, by_effect = _leaving(score - churn.strength * effect, churn.periods)
     refused, by_annoyance = _leaving(score + annoyance, churn.periods)
@@ -94,11 +109,13 @@ def _loss_and_slope(theta: Floats, churn: Churn, prior: Floats) -> tuple[float, 
             slope @ (by_score * churn.logit),
             -(slope[churn.contacted] @ (churn.strength * by_taken)[churn.contacted]),
             slope[churn.contacted] @ by_refused[churn.contacted],
+            *((slope * by_score) @ churn.others),
         ]
     )
-    off = (theta - prior) / SPREAD
+    spread = np.append(SPREAD, np.full(len(theta) - 4, SPREAD_ABOUT))
+    off = (theta - prior) / spread
     likelihood = np.where(churn.churned, np.log(chance), np.log1p(-chance)).sum()
-    return float(-likelihood + (off**2).sum() / 2), gradient + off / SPREAD
+    return float(-likelihood + (off**2).sum() / 2), gradient + off / spread
 
 
 def _leaving(score: Floats, periods: float) -> tuple[Floats, Floats]:
@@ -109,7 +126,7 @@ def _leaving(score: Floats, periods: float) -> tuple[Floats, Floats]:
 
 
 def _curvature(theta: Floats, churn: Churn, prior: Floats) -> Floats:
-    """(4, 4) second derivatives of minus the log posterior, by differences of its gradient."""
+    """(4 + K, 4 + K) second derivatives of minus the log posterior, by differences of its slope."""
     columns = []
     for step in STEP * np.eye(len(theta)):
         above = _loss_and_slope(theta + step, churn, prior)[1]

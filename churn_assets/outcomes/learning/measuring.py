@@ -5,6 +5,12 @@
 | acceptance of each offer | first contacts of a period, outcome known; those sent, if reported |
 | effect and annoyance | each customer's first decision of a draw: contacted, or control group |
 
+Of the control group those tell whom the policy would have contacted. A plan doesn't say whom it
+would have, so all of its control group do, and value and acceptance are adjusted for (`effects`).
+
+Whether a contact is the first, and which one of several that were asked for was made, is told by
+`first_contacts`.
+
 Of a contact that was reported as never made nobody could accept anything: acceptance isn't learnt
 from it. Effect and annoyance compare who was to be contacted, so there it stays.
 
@@ -24,14 +30,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from churn_assets.decision.config import EnvironmentParams
-from churn_assets.decision.mdp.observation import ACCEPT, COOLDOWN, FATIGUE
+from churn_assets.decision.mdp.observation import ACCEPT
 from churn_assets.domain.measured import FROM_A_LOG, Measured
 from churn_assets.domain.offers import OFFER_LEVELS
 from churn_assets.domain.statistics import Floats, logit, sigmoid
 from churn_assets.domain.value import MONTHS_OF_VALUE
+from churn_assets.outcomes.config import OutcomesConfig
+from churn_assets.outcomes.first_contacts import counts_as_made, first_of_a_period, once_asked
 from churn_assets.outcomes.learning.effects import Churn, fitted_effects
 from churn_assets.outcomes.learning.response import Responses, fitted_response
-from churn_assets.outcomes.reached import answers_known, was_not_sent
+from churn_assets.outcomes.reached import answers_known
 from churn_assets.outcomes.watching.conduct import propensities_hold
 from churn_assets.predictors.scoring.corrected import Correction, about, raised
 
@@ -42,6 +50,9 @@ RESPONSES, EFFECTS = "acceptance of the offers", "effect and annoyance of a cont
 BENDS = "acceptance by risk and bill beyond straight lines"
 SIMULATED = "SEMI-SYNTHETIC"
 MOST_CONTACTED_AGAIN = 0.1
+LEAST_VALUE = 1.0
+"""In currency: who pays nothing has no logarithm."""
+ANSWER_DAYS = OutcomesConfig().answer_days
 
 
 def measure(
@@ -51,6 +62,7 @@ def measure(
     learn_from: int | None,
     trees_from: int | None = None,
     horizon_days: float | None = None,
+    answer_days: int = ANSWER_DAYS,
 ) -> Measured:
     """What is measured by now.
 
@@ -60,6 +72,7 @@ def measure(
         learn_from: fewest outcomes that anything is learnt from; None: nothing is.
         trees_from: fewest answers to offers that trees learn from; None: none do.
         horizon_days: within which leaving counts as an outcome; None: a period of the world.
+        answer_days: within which what was asked for again, and not reported, is one contact.
     """
     known = outcomes[outcomes["known"]]
     if learn_from is None or len(known) < learn_from:
@@ -68,19 +81,23 @@ def measure(
     held = propensities_hold(outcomes)
     if held.state == "error":
         return Measured(learnt=0, why_not={RESPONSES: held.sentence, EFFECTS: held.sentence})
-    learnt = int(learnable(outcomes, releases, assumed, learn_from).sum())
+    learnt = int(learnable(outcomes, releases, assumed, learn_from, answer_days).sum())
     whole = Measured(outcomes=len(known), learnt=learnt)
-    told = outcomes[answers_known(outcomes)]
-    whole = _with_responses(whole, told, releases, learn_from, trees_from)
+    answered = _that_answered(outcomes, releases, assumed, learn_from, answer_days)
+    whole = _with_responses(whole, answered, releases, trees_from)
     periods = 1.0 if horizon_days is None else horizon_days / assumed.period_days
     return _with_effects(whole, outcomes, releases, assumed, learn_from, periods)
 
 
 def learnable(
-    outcomes: pd.DataFrame, releases: Releases, assumed: EnvironmentParams, learn_from: int
+    outcomes: pd.DataFrame,
+    releases: Releases,
+    assumed: EnvironmentParams,
+    learn_from: int,
+    answer_days: int = ANSWER_DAYS,
 ) -> pd.Series[bool]:
     """Which outcomes `measure` learns anything from, at its arguments."""
-    answered, _, none_told = _that_answered(outcomes[answers_known(outcomes)], releases, learn_from)
+    answered, _, none_told = _that_answered(outcomes, releases, assumed, learn_from, answer_days)
     compared, none_compared = _treated_and_alone(outcomes, assumed, learn_from)
     speaks = pd.Series(data=False, index=outcomes.index)
     if not none_told:
@@ -97,12 +114,12 @@ def _few(needed: int) -> str:
 
 def _with_responses(
     measured: Measured,
-    known: pd.DataFrame,
+    answered: tuple[pd.DataFrame, str, str],
     releases: Releases,
-    learn_from: int,
     trees_from: int | None,
 ) -> Measured:
-    mine, responses, why = _that_answered(known, releases, learn_from)
+    """With acceptance, learnt from what `_that_answered` has found."""
+    mine, responses, why = answered
     if why:
         return _assumed(measured, RESPONSES, why)
     own, told = _own_log_odds(mine, releases)
@@ -140,20 +157,25 @@ def _with_effects(
         strength=np.where(rows["offer_level"] > 0, 1.0, assumed.bare_share),
         churned=rows["churned"].to_numpy(bool),
         periods=periods,
+        about=_chosen_by(rows),
     )
     effect, annoyance = fitted_effects(churn, assumed)
     return measured.model_copy(update={"acceptance_effect": effect, "annoyance_effect": annoyance})
 
 
 def _that_answered(
-    known: pd.DataFrame, releases: Releases, learn_from: int
+    outcomes: pd.DataFrame,
+    releases: Releases,
+    assumed: EnvironmentParams,
+    learn_from: int,
+    answer_days: int,
 ) -> tuple[pd.DataFrame, str, str]:
     """Contacts that may speak of the offers' acceptance, the assumption that they are held against,
     and why nothing is learnt from them; empty where something is."""
-    contacts = known[known["contact"] & _fresh(known)]
-    if contacts["sent_at"].notna().any():
-        contacts = contacts[contacts["sent_at"].notna()]
-    contacts = contacts[~was_not_sent(contacts)]
+    first = first_of_a_period(outcomes, assumed.period_days)
+    contacts = outcomes[counts_as_made(outcomes) & first]
+    told, reported = answers_known(contacts), contacts["sent_at"].notna().any()
+    contacts = contacts[told] if reported else once_asked(contacts, told, answer_days)
     responses, why = _assumption(contacts, releases), ""
     mine = contacts[
         [_responses_of(release, releases) == responses for release in contacts["release_id"]]
@@ -174,10 +196,11 @@ def _treated_and_alone(
     something is."""
     drawn = outcomes[outcomes["group"].notna()]
     first = drawn.drop_duplicates("customer")
-    first = first[first["known"] & _fresh(first)]
+    fresh = first_of_a_period(outcomes, assumed.period_days)
+    first = first[first["known"] & fresh[first.index]]
     control = first[first["group"] == "control"]
-    if "preferred" in first and control["preferred"].notna().any():
-        control = control[control["preferred"] > 0]  # whom the policy would have contacted
+    if "preferred" in first:  # whom the policy would have contacted; of a plan nobody knows it
+        control = control[control["preferred"].isna() | (control["preferred"] > 0)]
     contacted, why = first[first["contact"]], ""
     if assumed.effect_share != 1:
         why = "outcomes don't tell for which acceptances it works, as the settings assume"
@@ -192,15 +215,6 @@ def _assumed(measured: Measured, what: str, why: str) -> Measured:
     return measured.model_copy(update={"why_not": measured.why_not | {what: why}})
 
 
-def _fresh(rows: pd.DataFrame) -> pd.Series[bool]:
-    """Whether no contact of the period came before, nor one whose cooldown is running."""
-    fresh = [
-        len(seen) <= FATIGUE or (seen[FATIGUE] == 0 and seen[COOLDOWN] == 0)
-        for seen in rows["observation"]
-    ]
-    return pd.Series(fresh, rows.index, dtype=bool)
-
-
 def _levels(rows: pd.DataFrame) -> NDArray[np.int64]:
     return rows["offer_level"].to_numpy(np.int64)
 
@@ -208,6 +222,16 @@ def _levels(rows: pd.DataFrame) -> NDArray[np.int64]:
 def _about(rows: pd.DataFrame) -> Floats:
     bills = rows["customer_value"].to_numpy(np.float64) / MONTHS_OF_VALUE
     return about(rows["churn_risk"].to_numpy(np.float64), bills)
+
+
+def _chosen_by(rows: pd.DataFrame) -> Floats:
+    """(N, 2) what a contact is chosen by besides the risk, standardised: the logarithm of the
+    customer's value, and the log-odds of acceptance, the mean of all offers."""
+    value = np.log(np.maximum(rows["customer_value"].to_numpy(np.float64), LEAST_VALUE))
+    both = np.column_stack([value, logit(_seen(rows)).mean(axis=1)])
+    scale = both.std(axis=0)
+    standard: Floats = (both - both.mean(axis=0)) / np.where(scale > 0, scale, 1.0)
+    return standard
 
 
 def _seen(rows: pd.DataFrame) -> Floats:

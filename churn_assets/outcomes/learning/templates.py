@@ -4,7 +4,8 @@ A decision with a message counts once its days for an answer are over, and then 
 success if its offer was accepted by then, as a failure otherwise. Counting acceptances as they come
 and silence only later would favour whatever was sent last. Where a sending system reports what it
 sent, decisions that it says nothing of don't count: they were asked for, but reached nobody. Nor do
-those that it says were never sent.
+those that it says were never sent. Where nobody reports, a customer counts once in the days for an
+answer, however often they were asked for (`first_contacts.once_asked`).
 """
 
 from __future__ import annotations
@@ -22,12 +23,14 @@ from churn_assets.messages.corpus.reviewed import SLOT, all_reviewed
 from churn_assets.messages.shield.brief import SERVICES
 from churn_assets.messages.shield.validation import Shield
 from churn_assets.messages.writing.bandit import Audience, Outcome, TemplateBandit, template_id
+from churn_assets.outcomes.first_contacts import once_asked
 from churn_assets.outcomes.learning.pairs import decided
 from churn_assets.outcomes.reached import was_not_sent
 from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.storage.protocol import ArtifactStore
 
-REACHED = ("sent_at", "delivered_at", "accepted_at", "refused_at", "unsubscribed_at")
+SAID_OF_IT = ("sent_at", "delivered_at", "accepted_at", "refused_at", "unsubscribed_at")
+"""What shows that a message reached somebody."""
 
 
 def answered(table: pd.DataFrame, answer_days: int, now: datetime) -> Iterator[Outcome]:
@@ -40,10 +43,12 @@ def answered(table: pd.DataFrame, answer_days: int, now: datetime) -> Iterator[O
     # Tables of earlier versions don't have when the contact was made.
     ends = table.get("answers_from", table["time"]) + pd.Timedelta(days=answer_days)
     table = table.assign(ends=ends)
-    sent = table[table["template"].notna() & (table["ends"] <= pd.Timestamp(now))]
+    sent = table[table["template"].notna() & ~was_not_sent(table)]
+    over = sent["ends"] <= pd.Timestamp(now)
     if table[["sent_at", "delivered_at"]].notna().any(axis=None):
-        sent = sent[sent[list(REACHED)].notna().any(axis=1)]
-    sent = sent[~was_not_sent(sent)]
+        sent = sent[over & sent[list(SAID_OF_IT)].notna().any(axis=1)]
+    else:
+        sent = once_asked(sent, over, answer_days)
     success = (sent["accepted_at"] <= sent["ends"]).fillna(False)
     for audience, template, came in zip(sent["audience"], sent["template"], success, strict=True):
         yield Outcome(Audience.read(json.loads(audience)), template, bool(came))

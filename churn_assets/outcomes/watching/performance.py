@@ -1,8 +1,11 @@
 """How well the churn risk holds: once it is known who left, and before.
 
 Only customers who were left alone tell: a contact is meant to move the risk. The control group was
-drawn at random, so it speaks for everybody; without one those who weren't contacted stand in, which
-speaks for such as the policy leaves alone. The last decisions tell, and of these each customer's
+drawn at random, so it speaks for everybody, and where there is one, nobody else is asked. Without
+one the decisions not to contact stand in, which speaks for such as the policy leaves alone. Of
+these it must not matter who was contacted later: who has left can't be, so those never contacted
+are full of leavers, however right the risk is. Where many were, nothing is said: contacts have kept
+some of them. The last decisions tell, and of these each customer's
 first: who is decided on every month has many, and only their last one can be followed by leaving,
 so a customer's latest decision would overstate how many leave.
 
@@ -24,12 +27,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy import special
 
 from churn_assets.decision.mdp.horizon import risk_of_a_period
-from churn_assets.decision.mdp.observation import FATIGUE
 from churn_assets.domain.statistics import Estimate, Floats, auc_error
+from churn_assets.outcomes.first_contacts import first_of_a_period
 from churn_assets.outcomes.watching.finding import Finding, State
 
 FEWEST = 200
@@ -40,6 +42,8 @@ RATIO_WARN, RATIO_ERROR = 1.25, 2.0
 """Ratio of those who left to those expected, or its inverse, that is shown to be exceeded."""
 AUC_LOSS = 0.05
 """Fall of the expected AUC that is worth a look."""
+MOST_CONTACTED_SINCE = 0.1
+"""Share of those left alone without a draw who may be contacted before their outcome is known."""
 BINS = 10
 DAYS = (30, 90, 365)
 """The last days whose decisions are judged: more of them only where fewer hold too few customers,
@@ -67,19 +71,38 @@ class Horizons(NamedTuple):
 ALIKE = Horizons()
 
 
-def fresh(decisions: pd.DataFrame) -> NDArray[np.bool_]:
-    """(N,) whether no contact of the period came before, which would have moved the scores."""
-    seen = decisions["observation"]
-    return np.array([len(row) <= FATIGUE or row[FATIGUE] == 0 for row in seen], np.bool_)
+class LeftAlone(NamedTuple):
+    """Decisions to leave customers alone, whose outcomes tell of the risk.
+
+    Attributes:
+        known: a row a customer whose outcome is known; columns as `campaign_outcomes`.
+        since: share of them who were contacted before it was; 0 of a control group.
+    """
+
+    known: pd.DataFrame
+    since: float = 0.0
+
+    @property
+    def tells(self) -> bool:
+        return self.since <= MOST_CONTACTED_SINCE and _tells(self.known)
 
 
-def left_alone(outcomes: pd.DataFrame) -> pd.DataFrame:
-    """The decisions about customers who were left alone since; columns as `campaign_outcomes`."""
-    control = outcomes[outcomes["group"] == "control"]
-    if control["customer"].nunique() < FEWEST:
-        contacted = outcomes.loc[outcomes["contact"], "customer"]
-        control = outcomes[~outcomes["customer"].isin(contacted)]
-    return control
+def left_alone(outcomes: pd.DataFrame, horizons: Horizons) -> LeftAlone:
+    """The control group's last decisions where customers were ever drawn for one, else the last
+    decisions not to contact somebody whom no contact of the period had reached."""
+    known = outcomes["known"].to_numpy(np.bool_)
+    if outcomes["group"].notna().any():
+        return LeftAlone(lately(outcomes[known & (outcomes["group"] == "control")], _tells))
+    alone = outcomes[known & ~outcomes["contact"] & first_of_a_period(outcomes, horizons.logged)]
+    found = lately(alone, _tells)
+    return LeftAlone(found, _contacted_since(found, outcomes))
+
+
+def _contacted_since(alone: pd.DataFrame, outcomes: pd.DataFrame) -> float:
+    contacts = outcomes.loc[outcomes["contact"], ["customer", "time"]]
+    both = contacts.merge(alone[["customer", "time", "known_at"]], "inner", "customer")
+    within = (both["time_x"] > both["time_y"]) & (both["time_x"] <= both["known_at"])
+    return float(both.loc[within, "customer"].nunique() / max(len(alone), 1))
 
 
 def lately(decisions: pd.DataFrame, enough: Callable[[pd.DataFrame], bool]) -> pd.DataFrame:
@@ -110,10 +133,17 @@ def release_of(decisions: pd.DataFrame) -> str | None:
 def came_true(outcomes: pd.DataFrame, horizons: Horizons = ALIKE) -> Finding:
     """The risk against who left, where that is known."""
     name = "risk_came_true"
-    alone = left_alone(outcomes)
-    known = lately(alone[alone["known"]], _tells)
+    alone = left_alone(outcomes, horizons)
+    known = alone.known
     risk, left = _risk_and_left(known, horizons)
-    if not _tells(known):
+    if alone.since > MOST_CONTACTED_SINCE:
+        return Finding(
+            name,
+            "unknown",
+            "Whether the risk comes true isn't known: there is no control group, and of those left "
+            f"alone {alone.since:.0%} were contacted before their outcome was known.",
+        )
+    if not alone.tells:
         return Finding(
             name,
             "unknown",
@@ -155,10 +185,9 @@ def expected_to_hold(
         reference_auc: that the release measured out of fold; None: it isn't known.
     """
     name = "performance_is_expected_to_hold"
-    open_ones = outcomes[~outcomes["known"].to_numpy(np.bool_) & fresh(outcomes)]
+    fresh = first_of_a_period(outcomes, horizons.logged)
+    open_ones = outcomes[~outcomes["known"].to_numpy(np.bool_) & fresh]
     waiting = lately(open_ones, lambda first: len(first) >= FEWEST)
-    alone = left_alone(outcomes)
-    known = lately(alone[alone["known"]], _tells)
     if len(waiting) < FEWEST:
         return Finding(
             name,
@@ -173,7 +202,7 @@ def expected_to_hold(
         "expected_auc": auc,
         "expected_share_leaving": leaving,
         "reference_auc": reference_auc,
-        "checked": _checked(known, horizons),
+        "checked": _checked(left_alone(outcomes, horizons), horizons),
     }
     fallen = reference_auc is not None and auc < reference_auc - AUC_LOSS
     against = "" if reference_auc is None else f" ({reference_auc:.2f} when it was released)"
@@ -209,15 +238,15 @@ def _risk_and_left(known: pd.DataFrame, horizons: Horizons) -> tuple[Floats, Flo
     return horizons.risk(known, horizons.outcome), known["churned"].to_numpy(np.float64)
 
 
-def _checked(known: pd.DataFrame, horizons: Horizons) -> dict[str, Any] | None:
+def _checked(alone: LeftAlone, horizons: Horizons) -> dict[str, Any] | None:
     """What the estimate was, and what came true, where the outcome is known by now."""
-    if not _tells(known):
+    if not alone.tells:
         return None
-    risk, left = _risk_and_left(known, horizons)
+    risk, left = _risk_and_left(alone.known, horizons)
     true = _auc_of(risk, left)
     estimate = expected_auc(risk)
     return {
-        "customers": len(known),
+        "customers": len(alone.known),
         "estimated_auc": estimate,
         **true,
         "estimated_share_leaving": float(risk.mean()),

@@ -14,6 +14,7 @@ from churn_assets.customers.schema import load_schema
 from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.policy import load_params
 from churn_assets.outcomes.config import OutcomesConfig
+from churn_assets.outcomes.first_contacts import first_of_a_period
 from churn_assets.outcomes.watching import conduct, inputs, performance
 from churn_assets.outcomes.watching.finding import Finding
 from churn_assets.release.bundle import Manifest, canonical_json
@@ -178,7 +179,7 @@ def _scores(
     seen = pd.DataFrame(
         [row[: len(SCORES)] for row in mine["observation"]], mine.index, list(SCORES)
     )
-    fresh = performance.fresh(mine)
+    fresh = first_of_a_period(outcomes, days)[mine.index]
     lately = mine.index.isin(conduct.recent(mine, days, now).index)
     parts = [mine[fresh & part].drop_duplicates("customer") for part in (~lately, lately)]
     return seen.loc[parts[0].index], seen.loc[parts[1].index]

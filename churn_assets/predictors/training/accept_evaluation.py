@@ -49,11 +49,12 @@ def discrimination(
     """AUC and ECE overall and at each offer, of contacts (N, F) and their probabilities (N,).
 
     `auc_offer_only` ranks by the offer alone: what the discount explains without the customer.
-    `copies`: of each contact, one block after the other (as in `bootstrap_auc`).
+    `copies`: of each contact, one block after the other; they are resampled together.
     """
     offer = matrix[:, COLUMN["offer_level"]].astype(np.float64)
     scores = [probabilities, offer]
-    resampled = bootstrap_auc(accepted, scores, config.bootstrap, config.seed, copies)
+    contact = np.tile(np.arange(len(accepted) // copies), copies)
+    resampled = bootstrap_auc(accepted, scores, config.bootstrap, config.seed, contact)
     levels = [offer == level for level in range(OFFER_LEVELS)]
     return {
         **summary(accepted, probabilities),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,29 +44,41 @@ class _RankedScores:
 
 
 def bootstrap_auc(
-    labels: Floats, scores: list[Floats], resamples: int, seed: int, copies: int = 1
+    labels: Floats,
+    scores: list[Floats],
+    resamples: int,
+    seed: int,
+    whose: NDArray[Any] | None = None,
 ) -> NDArray[np.float64]:
     """AUC of each score on the same resampled rows, shape (resamples, len(scores)).
+
+    Where somebody has several rows, people are drawn, each with all rows (Field and Welsh, 2007):
+    their rows tell much the same, and drawn one by one they would pass for as many people.
 
     Args:
         labels: 0 or 1, (N,).
         scores: each (N,).
         resamples: how many.
         seed: of the draws.
-        copies: the rows are so many blocks of the same N / copies cases in the same order; cases
-            are drawn, with all of their rows.
+        whose: row it is, (N,), of any type; None where everybody has one.
     """
     rng = stream(seed, "bootstrap")
     ranked = [_RankedScores(labels, score) for score in scores]
-    count = len(labels) // copies
+    case = np.arange(len(labels)) if whose is None else numbered(whose)
+    count = int(case.max()) + 1
     values = np.empty((resamples, len(scores)))
     for row in values:
         weights = np.zeros(len(labels))
         while not 0 < weights @ labels < weights.sum():  # few rows: a draw may lack a class
             drawn = np.bincount(rng.integers(0, count, count), minlength=count)
-            weights = np.tile(drawn.astype(np.float64), copies)
+            weights = drawn.astype(np.float64)[case]
         row[:] = [score.auc(weights) for score in ranked]
     return values
+
+
+def numbered(whose: NDArray[Any]) -> NDArray[np.int64]:
+    """Whose row it is as a number from 0 on, (N,), for counts and sums by person."""
+    return np.unique(whose, return_inverse=True)[1].astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -116,16 +129,31 @@ def ece_error(labels: Floats, probabilities: Floats, bins: int = ECE_BINS) -> fl
 
 def auc_error(labels: Floats, scores: Floats) -> float:
     """Standard error of the AUC (DeLong, DeLong and Clarke-Pearson, 1988)."""
+    return error_of_sum(auc_effects(labels, scores))
+
+
+def auc_effects(labels: Floats, scores: Floats) -> Floats:
+    """By how much each row (N,) moves the AUC: the share of the other kind that it is ranked
+    rightly against, beyond the AUC, over the rows of its own kind. Their sum is 0."""
     _, rank = np.unique(scores, return_inverse=True)
     positives = np.bincount(rank, np.asarray(labels, np.float64))
     negatives = np.bincount(rank, 1 - np.asarray(labels, np.float64))
     below = (np.cumsum(negatives) - negatives / 2) / negatives.sum()
     above = 1 - (np.cumsum(positives) - positives / 2) / positives.sum()
-    variance = 0.0
-    for placement, count in ((below, positives), (above, negatives)):
-        mean = np.average(placement, weights=count)
-        variance += np.average((placement - mean) ** 2, weights=count) / count.sum()
-    return float(np.sqrt(variance))
+    area = float((below * positives).sum() / positives.sum())
+    of_positive, of_negative = (below - area) / positives.sum(), (above - area) / negatives.sum()
+    return np.where(labels == 1, of_positive[rank], of_negative[rank])
+
+
+def error_of_sum(values: Floats, whose: NDArray[Any] | None = None) -> float:
+    """Standard error of the sum of values (N,) with mean 0, of which a person's vary together.
+
+    Args:
+        whose: row it is, (N,), of any type; None where everybody has one.
+    """
+    if whose is not None:
+        values = np.bincount(numbered(whose), values).astype(np.float64)
+    return float(np.sqrt((values**2).sum()))
 
 
 def brier(labels: Floats, probabilities: Floats) -> float:

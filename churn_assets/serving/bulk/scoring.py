@@ -8,7 +8,6 @@ number of customers; each shard of a larger table can run elsewhere.
 
 from __future__ import annotations
 
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -24,6 +23,7 @@ from threadpoolctl import threadpool_limits
 
 from churn_assets.customers.built_in import BUILT_IN_SCHEMA
 from churn_assets.customers.schema import MONTHLY, TENURE, CustomerSchema, load_schema
+from churn_assets.domain.cores import usable_cores
 from churn_assets.domain.experiment import CONTROL, group_of
 from churn_assets.domain.splits import SPLITS
 from churn_assets.release.bundle import ReleaseError, verify
@@ -157,7 +157,7 @@ def _names(schema: CustomerSchema | None) -> set[str]:
 
 def side_by_side(decide: Callable[[T], R], batches: Iterable[T]) -> Iterator[R]:
     """`decide` of each batch, in their order: a thread a core, and as many batches waiting."""
-    threads = min(os.cpu_count() or 1, MOST_THREADS)
+    threads = min(usable_cores(), MOST_THREADS)
     waiting: deque[Future[R]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         for batch in batches:

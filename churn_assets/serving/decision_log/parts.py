@@ -24,7 +24,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -117,14 +117,24 @@ def compact(store: ArtifactStore, day: date) -> None:
         _replace(store, day, table, keys)
 
 
-def merge(store: ArtifactStore, day: date, keys: Iterable[str]) -> tuple[str, int]:
-    """Make one part of some of a day's; returns its key, and how many records it holds."""
-    found = [key for key in keys if store.read_pointer(key) is not None]
-    whole = _cleaned(store, [_read(store, key) for key in found])
-    merged, rows = _replace(store, day, whole, found), len(whole)
+class Merged(NamedTuple):
+    """A part that was made of others: its key, and how many records it holds."""
+
+    key: str
+    rows: int
+
+
+def merge(store: ArtifactStore, day: date, keys: Iterable[str]) -> Merged | None:
+    """Make one part of some of a day's; None where somebody else has by now (`compact`)."""
+    found = {key: table for key in keys if (table := _read(store, key)) is not None}
+    if not found:
+        return None
+    whole, of = _cleaned(store, [*found.values()]), [*found]
+    del found
+    merged = Merged(_replace(store, day, whole, of), len(whole))
     del whole
     return_memory()  # a server merges beside serving: 100,000 records take 100 MB
-    return merged, rows
+    return merged
 
 
 def prune(store: ArtifactStore, before: date, needed: Collection[str] = ()) -> int:

@@ -1,14 +1,15 @@
-"""Writes the decision log beside serving: an answer waits for nothing, a thread writes.
+"""Writes the decision log beside serving: an answer waits for nothing, threads write.
 
-Who asks pays for putting a reference into a queue. The thread makes the records of all that was
-served meanwhile, writes them, and merges what it wrote. It shares the interpreter with whoever
-answers: under load it makes a few records often, since those of a whole second would hold up one
-in seventy requests for all of their time.
+Who asks pays for putting a reference into a queue. One thread makes the records of all that was
+served meanwhile, another writes them and merges what it wrote: a store that doesn't answer holds up
+no more than that one. Both share the interpreter with whoever answers: under load a few records are
+made often, since those of a whole second would hold up one in seventy requests for all of their
+time.
 
-What is acknowledged at time t is in the store by t + `flush_seconds` + `PACE_SECONDS` + the time of
-one write, and then survives whatever happens to the process. While the store can't be written,
-records wait in memory, up to `CAPACITY`; beyond it the oldest are given up, which the log and a
-metric say.
+What is acknowledged at time t is in the store by t + `flush_seconds` + the time of one write, and
+then survives whatever happens to the process. While the store can't be written, or doesn't answer,
+records wait in memory, up to `waiting.CAPACITY`; beyond it the oldest are given up, which the log,
+`problem` and a metric say.
 """
 
 from __future__ import annotations
@@ -17,27 +18,33 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
+from functools import partial
+from typing import TypeVar
 
 from prometheus_client import Counter
 
 from churn_assets.domain.plain_errors import describe
 from churn_assets.serving.decision_log.records import Record, Served, records_of
+from churn_assets.serving.decision_log.waiting import FULL, LOST, WaitingRecords
 from churn_assets.storage.protocol import ArtifactStore
 
 log = logging.getLogger(__name__)
 
 CLOSE_SECONDS = 20.0
 PACE_SECONDS = 0.05  # between makings of records while there are some to make
-CAPACITY = 200_000  # records; about 200 MB
+REST_SECONDS = 1.0  # before it is looked again whether there are some
+HANGS_SECONDS = 20.0  # of one write or merging; those to a bucket take up to ten
 MERGE_AT = 64  # own parts of a day and of about one size that are made one
 MERGED_ROWS = 10_000  # in a part that isn't merged on beside serving: 64 of them take a second
 
 NOT_MERGED = "parts of the decision log were not merged"
+HANGS = f"the store hasn't answered for {HANGS_SECONDS:.0f} s: decisions wait in memory"
 
 WRITTEN = Counter("churn_decisions_logged_total", "Decisions in the decision log.")
-LOST = Counter("churn_decisions_lost_total", "Decisions that the log had no room for.")
+
+Result = TypeVar("Result")
 
 
 class DecisionWriter:
@@ -45,86 +52,104 @@ class DecisionWriter:
 
     Attributes:
         source: what the records' `source` says.
-        problem: why records can't be written at present or, if they can, why parts weren't merged
-            the last time; or None.
     """
 
     def __init__(self, store: ArtifactStore, flush_seconds: float, source: str = "api") -> None:
         self.source = source
-        self.problem: str | None = None
         self._store = store
         self._seconds = flush_seconds
         self._served: deque[Served] = deque()
-        self._kept: list[Record] = []  # that could not be written so far
-        self._starting = threading.Lock()
-        self._writing = threading.Lock()
+        self._records = WaitingRecords()
+        self._failed: str | None = None  # why the last writing or merging did
+        self._asked_since: float | None = None  # the store, by the monotonic clock; None: it isn't
+        self._starting, self._making, self._writing = (threading.Lock() for _ in range(3))
         self._closed = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._threads: tuple[threading.Thread, ...] = ()
         self._parts: dict[tuple[date, int], list[str]] = {}  # by day and how often merged
         self._unmerged: str | None = None  # why the last merging failed
+
+    @property
+    def problem(self) -> str | None:
+        """Why records can't be written at present, or are given up, or, if they can, why parts
+        weren't merged the last time; or None."""
+        problems = (HANGS if self._hangs() else self._failed, FULL if self._records.full else None)
+        return "; ".join(filter(None, problems)) or None
 
     def add(self, served: Served) -> None:
         """Take what was served; returns at once."""
         self._served.append(served)
-        if self._thread is None:
+        if not self._threads:
             self._start()
 
     def flush(self) -> None:
         """Write what waits; what can't be written waits on."""
         with self._writing:
             self._make_records()
-            records = self._kept
-            if not records:
-                return
-            try:
-                # Here: it takes a quarter of a second that a cold start need not wait for.
-                from churn_assets.serving.decision_log import parts
-
-                keys = parts.append(self._store, records)
-            except Exception as error:  # noqa: BLE001 - kept, counted and said, whatever it is
-                self._keep(records, error)
-                return
-            self._kept = []
-            WRITTEN.inc(len(records))
-            self._merge_own(keys)
-            self.problem = self._unmerged
+            written: list[str] = []
+            # A few at a time: those of a long outage at once would hold up serving for seconds, and
+            # nothing that is being written can be given up.
+            while records := self._records.take(MERGED_ROWS):
+                try:
+                    keys = self._append(records)
+                except Exception as error:  # noqa: BLE001 - kept, counted and said, whatever it is
+                    self._records.put_back()
+                    self._fail(error)
+                    return
+                self._records.written()
+                WRITTEN.inc(len(records))
+                if len(records) < MERGED_ROWS:
+                    written += keys
+                self._failed = self._unmerged
+            if written:
+                self._merge_own(written)
+                self._failed = self._unmerged
 
     def close(self) -> None:
-        """Write what waits and end the thread. Where the store doesn't answer, that is waited for
+        """Write what waits and end the threads. Where the store doesn't answer, that is waited for
         no longer than `CLOSE_SECONDS`: whoever stops a server kills it soon after, too. The log
         then says what ends with the process."""
         self._closed.set()
-        if self._thread is not None:
-            self._thread.join(CLOSE_SECONDS)
-        if lost := len(self._kept):
+        until = time.monotonic() + CLOSE_SECONDS
+        for thread in self._threads:
+            thread.join(max(until - time.monotonic(), 0.0))
+        if lost := len(self._records) + sum(len(one.rows) for one in self._served):
             LOST.inc(lost)
-            why = self.problem or f"the store hasn't answered for {CLOSE_SECONDS:.0f} s"
+            failed = self._failed if self._asked_since is None else None
+            why = failed or f"the store hasn't answered for {CLOSE_SECONDS:.0f} s"
             log.error("%d decisions end with this process, not logged: %s", lost, why)
 
     def _start(self) -> None:
         with self._starting:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="decision-log", daemon=True)
-                self._thread.start()
+            if self._threads:
+                return
+            self._threads = tuple(
+                threading.Thread(target=work, name=name, daemon=True)
+                for work, name in ((self._make, "decision-records"), (self._write, "decision-log"))
+            )
+            for thread in self._threads:
+                thread.start()
 
-    def _run(self) -> None:
-        flushed = time.monotonic()
+    def _make(self) -> None:
+        hung = False
         while not self._closed.wait(self._pause()):
-            if time.monotonic() - flushed < self._seconds:
-                with self._writing:
-                    self._make_records()
-            else:
-                self.flush()
-                flushed = time.monotonic()
+            self._make_records()
+            hung, before = self._hangs(), hung
+            if hung and not before:
+                log.error(HANGS)
+
+    def _write(self) -> None:
+        while not self._closed.wait(self._seconds):
+            self.flush()
         self.flush()
 
     def _pause(self) -> float:
         """Seconds until the next look: a server at rest isn't woken for nothing."""
-        return min(PACE_SECONDS, self._seconds) if self._served or self._kept else self._seconds
+        return min(PACE_SECONDS if self._served else REST_SECONDS, self._seconds)
 
     def _make_records(self) -> None:
-        served = [self._served.popleft() for _ in range(len(self._served))]
-        self._kept += self._recorded(served)
+        with self._making:
+            served = [self._served.popleft() for _ in range(len(self._served))]
+            self._records.add(self._recorded(served))
 
     def _recorded(self, served: Sequence[Served]) -> list[Record]:
         """The records; one answer that none can be made of costs the others nothing."""
@@ -137,13 +162,29 @@ class DecisionWriter:
                 return []
         return [record for one in served for record in self._recorded([one])]
 
-    def _keep(self, records: list[Record], error: Exception) -> None:
-        self._kept = records[-CAPACITY:]
-        LOST.inc(len(records) - len(self._kept))
+    def _append(self, records: list[Record]) -> list[str]:
+        # Here: it takes a quarter of a second that a cold start need not wait for.
+        from churn_assets.serving.decision_log import parts
+
+        return self._timed(partial(parts.append, self._store, records))
+
+    def _timed(self, task: Callable[[], Result]) -> Result:
+        """The result of what asks the store: `problem` says where that takes too long."""
+        self._asked_since = time.monotonic()
+        try:
+            return task()
+        finally:
+            self._asked_since = None
+
+    def _hangs(self) -> bool:
+        since = self._asked_since
+        return since is not None and time.monotonic() - since > HANGS_SECONDS
+
+    def _fail(self, error: Exception) -> None:
         problem = _said(error)
-        if problem != self.problem:
+        if problem != self._failed:
             log.error("decisions can't be logged and wait in memory: %s", describe(error))
-        self.problem = problem
+        self._failed = problem
 
     def _merge_own(self, keys: list[str]) -> None:
         """A part every second would be 86,400 files a day. What was merged is merged again only
@@ -162,7 +203,7 @@ class DecisionWriter:
                 continue
             del self._parts[day, times]
             try:
-                merged, rows = parts.merge(self._store, day, own)
+                merged = self._timed(partial(parts.merge, self._store, day, own))
             except Exception as error:  # noqa: BLE001 - said, whatever it is: the thread goes on
                 problem = f"{NOT_MERGED}: {_said(error)}"
                 if problem != self._unmerged:
@@ -170,8 +211,8 @@ class DecisionWriter:
                 self._unmerged = problem
                 return
             self._unmerged = None
-            if day == today and rows < MERGED_ROWS:
-                self._parts.setdefault((day, times + 1), []).append(merged)
+            if merged is not None and day == today and merged.rows < MERGED_ROWS:
+                self._parts.setdefault((day, times + 1), []).append(merged.key)
 
 
 def _said(error: Exception) -> str:

@@ -16,7 +16,6 @@ from churn_assets.customers.people import (
     read_addressees,
 )
 from churn_assets.domain.experiment import ExperimentConfig
-from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.domain.plain_errors import describe
 from churn_assets.messages.writing.bandit import TemplateChooser
 from churn_assets.release.bundle import ReleaseError, artifact_name
@@ -42,11 +41,11 @@ log = logging.getLogger(__name__)
 
 PEOPLE = "the customers' time zones, languages and opt-outs"
 ANEW = f"mend that, or make {ACTIVE} anew (`churn materialize --job score_customers`)"
-UNREAD = (
+PEOPLE_UNREAD = (
     f"{PEOPLE} aren't read, so it isn't known who may be contacted; GET /readyz says why: {ANEW}"
 )
 """Why nobody is decided for, and what to do, for whoever asks; it names no address."""
-UNASKED = f"{PEOPLE} aren't read yet; until they are, nobody is decided for"
+PEOPLE_UNASKED = f"{PEOPLE} aren't read yet; until they are, nobody is decided for"
 
 
 class EngineHost:
@@ -90,7 +89,7 @@ class EngineHost:
         self.people: Addressees | None = None
         self._had_people = False  # the store has named a table of them
         self.templates: TemplateChooser | None = TemplateChooser() if learn_from_answers else None
-        self._offered: frozenset[int] = frozenset()  # by any release, as far as it is known
+        self._offered: frozenset[int] | None = None  # by any release; None: not read yet
         self._seen: dict[str, bytes | None] = {}
         self._problems: dict[str, str] = {}
         self.releases = VersionWatcher(
@@ -112,9 +111,15 @@ class EngineHost:
 
     @property
     def percent(self) -> tuple[int, ...]:
-        """What answers may speak of: the percentages of what serves and of all earlier releases."""
+        """What answers may speak of, as far as it is known: the percentages of what serves and of
+        all earlier releases."""
         serving = self.engine.assessor.percent if self.engine else ()
-        return tuple(sorted({*serving, *self._offered})) or OFFER_PERCENTAGES
+        return tuple(sorted({*serving, *(self._offered or ())}))
+
+    @property
+    def offers_known(self) -> bool:
+        """Whether `percent` has all of them: there is a release, and the earlier ones were read."""
+        return self._offered is not None and bool(self.percent)
 
     @property
     def experiment(self) -> ExperimentConfig:
@@ -154,7 +159,9 @@ class EngineHost:
         problem = self._problems.get("people")
         if self.people is not None:
             return problem and f"{problem}; what was read before is in force"
-        return f"{problem}; until they can, nobody is decided for: {ANEW}" if problem else UNASKED
+        if problem is None:
+            return PEOPLE_UNASKED
+        return f"{problem}; until they can, nobody is decided for: {ANEW}"
 
     def refresh(self) -> None:
         """Look at the store once and take what is new. Blocks while loading; never raises for a

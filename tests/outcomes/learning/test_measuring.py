@@ -202,3 +202,19 @@ def test_only_what_something_is_learnt_from_is_learnable() -> None:
     world = ASSUMED.model_copy(update={"effect_share": 0.5})
     assert learnable(table, released, world, LEARN_FROM).equals(table["contact"])
     assert not learnable(table, {}, world, LEARN_FROM).any()
+
+
+def test_a_plan_s_control_group_tells_beside_the_policy_s() -> None:
+    """It says of nobody whom it would have contacted: those it did were held against the policy's
+    control group alone, or against all of its own without regard to their value."""
+    table = outcomes(1, 4_000, "assumed")
+    plans = table.index % 2 == 0
+    table["source"] = np.where(plans, "campaign", "api")
+    table["preferred"] = table["preferred"].where(~plans)
+    control = (table["group"] == "control") & (plans | (table["preferred"] > 0))
+    speaks = learnable(table, models([]), ASSUMED, LEARN_FROM)
+    assert speaks.equals(table["contact"] | control)
+    found = measured(table, models([]))
+    assert found.acceptance_effect is not None
+    assert found.acceptance_effect.lower <= ASSUMED.acceptance_effect
+    assert found.acceptance_effect.upper >= ASSUMED.acceptance_effect

@@ -67,7 +67,9 @@ def outcomes(
             "churn_risk": seen.states[:, RISK],
             "customer_value": seen.values,
             "sent_at": pd.Series(pd.NaT, range(count), dtype="datetime64[us, UTC]"),
+            "delivered_at": pd.Series(pd.NaT, range(count), dtype="datetime64[us, UTC]"),
             "accepted": reactions.accepted,
+            "refused": False,
             "churned": reactions.churned,
             "spend": spend * seen.values,
         }

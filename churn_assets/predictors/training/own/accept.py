@@ -28,10 +28,10 @@ from churn_assets.predictors.training.baselines import logistic_regression
 from churn_assets.predictors.training.boosting import OutOfFold
 from churn_assets.predictors.training.design import Scores, Train, placebo_of
 from churn_assets.predictors.training.frames import read_training_and_test, rows_of
-from churn_assets.predictors.training.metrics import auc, bootstrap_auc, summary
+from churn_assets.predictors.training.metrics import auc, bootstrap_auc, error_of_sum, summary
 from churn_assets.predictors.training.own import log_design
 from churn_assets.predictors.training.own.calibration import calibration_by_mass
-from churn_assets.predictors.training.own.log import Log, error_of_sum
+from churn_assets.predictors.training.own.log import Log
 from churn_assets.predictors.training.own.methods import (
     Method,
     cross_fit,
@@ -262,10 +262,10 @@ def _held_out(scorer: AcceptScorer, log: Log, config: AcceptConfig) -> dict[str,
     return {
         **summary(accepted, probabilities),
         "auc_interval": interval(
-            bootstrap_auc(accepted, [probabilities], config.bootstrap, config.seed)[:, 0]
+            bootstrap_auc(accepted, [probabilities], config.bootstrap, config.seed, people)[:, 0]
         ),
         "rows": len(accepted),
-        "offer_curve": offer_curve(log.offer[log.test], accepted, probabilities, log.levels),
+        "offer_curve": offer_curve(log, log.test, probabilities),
         "baselines": baselines,
         "gain_over": gains,
     }
@@ -291,22 +291,27 @@ def _out_of_fold(log: Log, probabilities: Floats, config: AcceptConfig) -> dict[
     return {
         **summary(accepted, probabilities),
         "rows": len(accepted),
-        "calibration_by_mass": calibration_by_mass(accepted, probabilities, config.seed),
-        "offer_curve": offer_curve(offer, accepted, probabilities, log.levels),
+        "calibration_by_mass": calibration_by_mass(accepted, probabilities, config.seed, people),
+        "offer_curve": offer_curve(log, ~log.test, probabilities),
         "curve_p_value": min(1.0, log.levels * float(log_design.two_sided(apart).min())),
     }
 
 
-def offer_curve(
-    offer: NDArray[np.int64], accepted: Floats, probabilities: Floats, levels: int
-) -> dict[str, Any]:
-    """Predicted against observed rate of the contacts at each offer, with 95 % intervals."""
+def offer_curve(log: Log, rows: NDArray[np.bool_], probabilities: Floats) -> dict[str, Any]:
+    """Predicted against observed rate at each offer, with 95 % intervals that count people.
+
+    Args:
+        rows: which of the log's contacts, (N,).
+        probabilities: theirs, (rows.sum(),).
+    """
+    offer, levels = log.offer[rows], log.levels
     count = np.bincount(offer, minlength=levels).astype(np.float64)
-    observed = np.bincount(offer, accepted, minlength=levels) / count
+    people = [log.people(rows & (log.offer == level)) for level in range(levels)]
+    observed = np.bincount(offer, log.accepted[rows], minlength=levels) / count
     return {
         "predicted": (np.bincount(offer, probabilities, minlength=levels) / count).tolist(),
         "observed": observed.tolist(),
-        "observed_interval": np.column_stack(wilson_interval(observed, count)).tolist(),
+        "observed_interval": np.column_stack(wilson_interval(observed, people)).tolist(),
     }
 
 

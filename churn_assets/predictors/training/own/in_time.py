@@ -5,6 +5,8 @@ Out of fold, customers are apart and months are not: a column that is the same f
 that as knowing customers. Next month it is worth nothing, and whom to contact is chosen among
 customers of one day. So two more AUCs are told: among customers of the same snapshot, out of fold;
 and of the test rows, which are of a later time and of other customers than what was learnt from.
+
+A customer's rows of several snapshots tell much the same, and the errors of both say so.
 """
 
 from __future__ import annotations
@@ -16,8 +18,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from churn_assets.customers.splits import periods
-from churn_assets.predictors.training.metrics import auc
+from churn_assets.predictors.training.metrics import auc, auc_effects, error_of_sum
 from churn_assets.predictors.training.own.calibration import calibration_by_mass
+from churn_assets.predictors.training.own.methods import Groups
 
 Floats = NDArray[np.float64]
 SNAPSHOT = "snapshot"
@@ -36,35 +39,39 @@ def within_snapshots(rows: pd.DataFrame, labels: Floats, scores: Floats) -> dict
         weighted by its pairs; empty where there is none such.
     """
     found = []
-    period = periods(rows["customer_id"].to_numpy(), rows[SNAPSHOT].to_numpy())
+    ids = rows["customer_id"].to_numpy()
+    period = periods(ids, rows[SNAPSHOT].to_numpy())
+    effects = np.zeros(len(labels))
     for each in np.unique(period):
         here = period == each
         left = labels[here].sum()
         if pairs := left * (here.sum() - left):
-            area, error = auc(labels[here], scores[here]), error_of_auc(labels[here])
+            area, error = auc(labels[here], scores[here]), error_of_chance(labels[here])
+            effects[here] = pairs * auc_effects(labels[here], scores[here])
             found.append((pairs, pairs * area, (pairs * error) ** 2))
     if not found:
         return {}
     pairs, areas, variances = np.sum(found, axis=0)
     return {
         "auc": float(areas / pairs),
-        "error": float(np.sqrt(variances) / pairs),
+        "error": max(float(np.sqrt(variances)), error_of_sum(effects, ids)) / float(pairs),
         "snapshots": len(found),
     }
 
 
-def later(labels: Floats, risk: Floats) -> dict[str, Any]:
+def later(labels: Floats, risk: Floats, whose: Groups) -> dict[str, Any]:
     """AUC and calibration of the published model's risk (N,) of later rows, with their errors."""
+    by_customer = error_of_sum(auc_effects(labels, risk), whose)
     return {
         "rows": len(labels),
         "left": int(labels.sum()),
         "auc": auc(labels, risk),
-        "error": error_of_auc(labels),
-        "calibration_by_mass": calibration_by_mass(labels, risk, SEED),
+        "error": max(error_of_chance(labels), by_customer),
+        "calibration_by_mass": calibration_by_mass(labels, risk, SEED, whose),
     }
 
 
-def error_of_auc(labels: Floats) -> float:
+def error_of_chance(labels: Floats) -> float:
     """Standard error of the AUC of scores that tell nothing of N labels (Mann and Whitney 1947):
     about the largest that there is, and right of few positives, of whom their own spread says
     nothing."""

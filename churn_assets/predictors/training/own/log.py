@@ -135,14 +135,6 @@ class Log:
         )
 
 
-def error_of_sum(values: Floats, customer: NDArray[np.int64] | None) -> float:
-    """Standard error of the sum of values (N,) with mean 0, of which a customer's vary together."""
-    if customer is not None:
-        whose = np.unique(customer, return_inverse=True)[1]
-        values = np.bincount(whose, values).astype(np.float64)
-    return float(np.sqrt((values**2).sum()))
-
-
 def _with_offer(own: OwnFeatures, schema: CampaignSchema) -> OwnFeatures:
     offer = Feature(LEVEL, "number", required=True, high=float(len(schema.gives) - 1))
     return OwnFeatures((*own.features, offer), own.rising | {LEVEL}, own.falling)

@@ -19,7 +19,7 @@ from churn_assets.domain.statistics import sigmoid, wilson_interval
 from churn_assets.predictors.config import AcceptConfig
 from churn_assets.predictors.training import design
 from churn_assets.predictors.training.boosting import Learner, stratified_folds
-from churn_assets.predictors.training.metrics import auc
+from churn_assets.predictors.training.metrics import auc, numbered
 from churn_assets.predictors.training.own.log import Log
 
 Floats = NDArray[np.float64]
@@ -105,8 +105,7 @@ def reach(log: Log, customers: Matrix | None, config: AcceptConfig) -> dict[str,
         mean[k] = np.average(log.accepted[log.offer == k], weights=of)
         by_person = of
         if log.customer is not None:
-            reached = np.unique(log.customer[log.offer == k], return_inverse=True)[1]
-            by_person = np.bincount(reached, of)
+            by_person = np.bincount(numbered(log.customer[log.offer == k]), of)
         count[k] = of.sum() ** 2 / (by_person**2).sum()
     below, above = wilson_interval(mean, count)
     return {

@@ -184,7 +184,7 @@ def _in_time(
     everyone = pd.concat([learn, test], ignore_index=True)
     return {
         "within": within_snapshots(everyone, everyone["churn"].to_numpy(np.float64), unseen),
-        "later": later(tested.labels, scorer.model.probabilities(tested.matrix)),
+        "later": later(tested.labels, scorer.model.probabilities(tested.matrix), tested.groups),
     }
 
 
@@ -227,7 +227,8 @@ def _pooled(
     if not is_logistic:
         logistic, _ = rows.cross_fit(LogisticMethod(own.features), own, pooled.folds)
     baseline = logistic.probabilities(config.calibration)
-    resampled = bootstrap_auc(labels, [model, baseline], config.bootstrap, seed=config.seed)
+    whose = rows.groups
+    resampled = bootstrap_auc(labels, [model, baseline], config.bootstrap, config.seed, whose)
     figures, bounds = summary(labels, model), interval(resampled[:, 0])
     return {
         "auc_oof": figures["auc"],
@@ -235,11 +236,11 @@ def _pooled(
         "auc_oof_interval": bounds,
         "ece_oof": figures["ece"],
         "brier_oof": figures["brier"],
-        "calibration_by_mass": calibration_by_mass(labels, model, config.seed),
+        "calibration_by_mass": calibration_by_mass(labels, model, config.seed, whose),
         "rows": len(labels),
         "required_only_oof": {
             **summary(labels, short),
-            "calibration_by_mass": calibration_by_mass(labels, short, config.seed),
+            "calibration_by_mass": calibration_by_mass(labels, short, config.seed, whose),
         },
         "calibration_oof": {
             kind: summary(labels, pooled.probabilities(kind)) for kind in CALIBRATION_KINDS

@@ -1,0 +1,100 @@
+"""Which decisions no contact of the period came before, and which contacts one answer is of.
+
+A row of the API has the contacts that its caller, or the ledger, knew of. A plan's row has the five
+predicted numbers alone, so there the log itself tells. Whoever asks the API again, because a page
+was loaded twice or every night, and doesn't report what was sent, has made one contact and logged
+several: an answer belongs to the last of them, and the others refused nothing.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from churn_assets.decision.mdp.observation import COOLDOWN, FATIGUE
+from churn_assets.outcomes.reached import was_not_sent
+
+
+def first_of_a_period(outcomes: pd.DataFrame, period_days: float) -> pd.Series[bool]:
+    """Of which decisions no contact of the period came before, nor one whose cooldown runs.
+
+    Args:
+        outcomes: `campaign_outcomes`, whole: of a plan's rows the others tell.
+        period_days: of the decision environment.
+    """
+    first = [
+        len(seen) <= FATIGUE or (seen[FATIGUE] == 0 and seen[COOLDOWN] == 0)
+        for seen in outcomes["observation"]
+    ]
+    silent = np.array([len(seen) <= FATIGUE for seen in outcomes["observation"]], np.bool_)
+    found = pd.Series(first, outcomes.index, dtype=bool)
+    if silent.any():
+        found &= ~silent | ~_contacted_before(outcomes, period_days)
+    return found
+
+
+def counts_as_made(outcomes: pd.DataFrame) -> pd.Series[bool]:
+    """Which contacts count as made: where senders report, those that were sent; else all that were
+    not reported as never sent."""
+    made = outcomes["contact"].astype(bool) & ~was_not_sent(outcomes)
+    sent = outcomes["sent_at"].notna()
+    return made & sent if (sent & outcomes["contact"]).any() else made
+
+
+def once_asked(contacts: pd.DataFrame, told: pd.Series[bool], answer_days: float) -> pd.DataFrame:
+    """Of contacts that nobody reported as sent one a customer and days for an answer, from the
+    first on: the others were only asked for again. It is the one that was answered (or delivered),
+    else the last, whose an answer would have been.
+
+    So whether there was an answer or not, what is kept is what had been decided last, and choosing
+    by it favours no offer. A plan decides on each contact once, for a day of its own, so all of a
+    plan's are kept.
+
+    Args:
+        contacts: rows of `campaign_outcomes` that count as made, in order of time.
+        told: of each, whether no answer counts any more that comes now. What is only told of a part
+            of those days is left out: an answer is never among the first that are over.
+    """
+    planned = contacts["source"] == "campaign"
+    asked = contacts[~planned]
+    window = _windows(asked["time"], asked["customer"], pd.Timedelta(days=answer_days))
+    said = 4 * asked["accepted"] + 2 * asked["refused"] + asked["delivered_at"].notna()
+    by_answer = asked.assign(window=window, said=said).sort_values("said", kind="stable")
+    kept = by_answer.drop_duplicates(["customer", "window"], keep="last").index
+    over = told[asked.index].groupby([asked["customer"], window]).transform("all")
+    chosen = planned & told
+    chosen[kept] = over[kept]
+    return contacts[chosen]
+
+
+def _windows(
+    at: pd.Series[pd.Timestamp], customer: pd.Series[int], length: pd.Timedelta
+) -> pd.Series[int]:
+    """The number of the window that each row is in, of its customer: one begins at the first row
+    that no earlier one holds."""
+    window = pd.Series(0, at.index)
+    rest, number = at, 0
+    while len(rest):
+        begins = rest.groupby(customer[rest.index]).transform("min")
+        inside = rest < begins + length
+        window[rest.index[inside]] = number
+        rest, number = rest[~inside], number + 1
+    return window
+
+
+def _contacted_before(outcomes: pd.DataFrame, period_days: float) -> pd.Series[bool]:
+    """Whether the log has a contact of the customer in the period before each decision."""
+    made = outcomes[counts_as_made(outcomes)]
+    # Tables of earlier versions don't have when the contact was made.
+    at = made.get("answers_from", made["time"])
+    contacts = pd.DataFrame({"customer": made["customer"], "time": at, "before": True})
+    decided = outcomes[["customer", "time"]].sort_values("time", kind="stable")
+    found = pd.merge_asof(
+        decided.reset_index(names="row"),
+        contacts.astype({"time": decided["time"].dtype}).sort_values("time"),
+        on="time",
+        by="customer",
+        tolerance=pd.Timedelta(days=period_days),
+        allow_exact_matches=False,
+    )
+    return found.set_index("row")["before"].notna().reindex(outcomes.index)
