@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from churn_assets.campaign.opening import contract_named, under_contract
-from churn_assets.orchestration.sources import PACKAGES, TAG, sources_digest
+from churn_assets.orchestration.sources import PACKAGES, deployed_from
 from churn_assets.settings import Settings
 
 CONTRACT = "/contract/customers.yaml"
@@ -60,7 +60,7 @@ def tags_of(settings: Settings, packages: Sequence[str] = PACKAGES) -> dict[str,
     contract = settings.customers
     variables = json.dumps(deployed_settings(contract), sort_keys=True)
     return {
-        TAG: sources_digest(packages=packages),
+        **deployed_from(packages),
         "settings": _digest(variables.encode()),
         "contract": "none" if contract is None else _digest(contract.read_bytes()),
     }

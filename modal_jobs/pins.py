@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterable
 import modal
 from packaging.requirements import Requirement
 
+from churn_assets.orchestration.sources import LOCK
 from churn_assets.settings import PROJECT
 
-LOCK = PROJECT / "constraints.txt"
 LEFT_TO_TORCH = ("nvidia", "cuda", "triton")
 """CUDA's libraries: torch itself names the exact ones that it was built with."""
 

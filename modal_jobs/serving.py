@@ -13,11 +13,11 @@ from fastapi import FastAPI
 from churn_assets.orchestration.sources import SERVING_PACKAGES
 from modal_jobs.container import google_identity, replace_before_expiry
 from modal_jobs.deployed import tags_of
-from modal_jobs.shared import IDENTITY, config, google, resources, serving_image, settings
+from modal_jobs.shared import IDENTITY, api_image, config, google, resources, settings
 
 app = modal.App(
     config.api_app,
-    image=serving_image,
+    image=api_image,
     include_source=False,
     tags=tags_of(settings, SERVING_PACKAGES),
 )

@@ -39,6 +39,7 @@ SERVING_PACKAGES = (
     "threadpoolctl",
     "tzdata",
 )
+LIVE_PACKAGES = (*SERVING_PACKAGES, "peft", "torch", "transformers")  # `live_generation`
 SCORING_PACKAGES = (*SERVING_PACKAGES, "xgboost")  # imported once there is a table to score
 
 with one_line_exit():
@@ -78,6 +79,17 @@ serving_image = _with_sources(
     modal.Image.debian_slim(python_version=PYTHON)
     .pip_install(*pins.pinned(lambda: SERVING_PACKAGES))
     .env(variables)
+)
+
+# Torch is some gigabytes, which a cold start waits for: only where the API's model has to write.
+api_image = (
+    _with_sources(
+        modal.Image.debian_slim(python_version=PYTHON)
+        .pip_install(*pins.pinned(lambda: LIVE_PACKAGES))
+        .env(variables)
+    )
+    if settings.messages.live_generation
+    else serving_image
 )
 
 scoring_image = _with_sources(

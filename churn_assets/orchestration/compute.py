@@ -131,11 +131,7 @@ class Compute(dg.ConfigurableResource):
             data_version=dg.DataVersion(report.artifact.sha256),
             metadata={
                 "sha256": report.artifact.sha256,
-                **(
-                    {"unchanged": UNCHANGED}
-                    if report.seconds is None
-                    else {"seconds": report.seconds}
-                ),
+                **_time_of(report),
                 **({"ahead": AHEAD} if ahead else {}),
                 **scalar_metadata(report.metrics),
                 **plot_metadata(store.read(report.artifact, "plots/*.png")),

@@ -77,7 +77,8 @@ class ModalConfig(BaseModel):
             how long it is then told to end.
         cancel_seconds: time between asking a cancelled call to stop, so that it saves its
             checkpoints, and ending its container.
-        message_seconds: how often messages are written to and read from the bucket.
+        message_seconds: how often a running stage's messages are read from the bucket; it writes
+            them every two seconds.
         gpu_stage, cpu_stage, api, shard: machines for GPU stages, CPU stages, the API and one
             shard of a batch prediction.
         max_shards: most shards scored at once.

@@ -1,4 +1,5 @@
-"""The digest of this product's sources, by which a deployment made from other ones is noticed."""
+"""Digests of this product's sources and of its libraries' versions, by which a deployment made from
+other ones is noticed."""
 
 from __future__ import annotations
 
@@ -18,8 +19,31 @@ SERVING_PACKAGES = (*PACKAGES, "api")
 SUFFIXES = frozenset({".css", ".html", ".js", ".json", ".py", ".yaml"})
 """Code and the data that is packaged with it: the same in a checkout and in an installation."""
 
-TAG = "sources"
-"""The tag of a deployed app that holds the digest of what it was deployed from."""
+LOCK = PROJECT / "constraints.txt"
+"""The version of each library that is installed here and in the containers."""
+
+TAG, LIBRARIES = "sources", "libraries"
+"""The tags of a deployed app that hold the digests of what it was deployed from."""
+
+
+def deployed_from(packages: Sequence[str] = PACKAGES, lock: Path = LOCK) -> dict[str, str]:
+    """Tag -> digest: what an app that is deployed from here is made of. Other libraries make other
+    numbers, so they are another deployment as other sources are.
+
+    Without `libraries` where there is no lock file: in a container, which compares nothing, and
+    where the product was installed without its checkout.
+
+    Args:
+        packages: those that the app runs.
+    """
+    digests = {TAG: sources_digest(packages=packages)}
+    return digests | ({LIBRARIES: _pins_digest(lock)} if lock.is_file() else {})
+
+
+def _pins_digest(lock: Path) -> str:
+    """Of the pins alone: not of the remarks between them, nor of their order."""
+    lines = (line.partition("#")[0].strip() for line in lock.read_text("utf-8").splitlines())
+    return hashlib.sha256("\n".join(sorted(filter(None, lines))).encode()).hexdigest()[:32]
 
 
 def sources_digest(root: Path = PROJECT, packages: Sequence[str] = PACKAGES) -> str:

@@ -1,4 +1,5 @@
-"""Checkpoint folders of a stage, each replaced whole: a kill at any time leaves one that is whole.
+"""Checkpoint folders of a stage, each replaced whole: a kill or a power cut at any time leaves one
+that is whole.
 
 Only the newest is kept. What is in one is its stage's affair.
 """
@@ -26,11 +27,23 @@ def write_checkpoint(folder: Path, step: int, write: Callable[[Path], None]) -> 
     folder.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(prefix="writing-", dir=folder))
     write(fresh)
+    flush(fresh)
     name = f"{KIND}-{step:06d}"
     shutil.rmtree(folder / name, ignore_errors=True)
     fresh.replace(folder / name)
     for old in sorted(folder.glob(f"{KIND}-*"))[:-1]:
         shutil.rmtree(old)
+
+
+def flush(folder: Path) -> None:
+    """Return when the files in the folder are on the disk: a power cut leaves half of a file whose
+    name is there already, else."""
+    for path in folder.iterdir():
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def newest_checkpoint(folder: Path | None) -> Path | None:

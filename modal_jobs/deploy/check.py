@@ -165,7 +165,7 @@ def _has_secret(settings: Settings, name: str, keys: list[str], values: str) -> 
 
 
 def deployed_functions(settings: Settings) -> str | None:
-    """Stages and API are deployed, from the sources, settings and contract that are here."""
+    """Stages and API are deployed, from the sources, libraries, settings and contract of here."""
     config = settings.compute.modal
     return (
         contract_can_be_read(settings)

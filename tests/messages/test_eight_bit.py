@@ -32,7 +32,7 @@ def test_eight_bit_is_asked_for_and_prepared_for_training(
     config = asked["quantization_config"]
     assert isinstance(config, BitsAndBytesConfig)
     assert config.load_in_8bit
-    assert asked["device_map"] == "auto"
+    assert asked["device_map"] == {"": torch.device("cuda")}  # whole, where its inputs are
     assert model.is_gradient_checkpointing  # prepare_model_for_kbit_training
     assert model.get_input_embeddings()._forward_hooks  # inputs that require gradients
     assert not any(parameter.requires_grad for parameter in model.parameters())

@@ -18,12 +18,15 @@ from churn_assets.messages.shield.rules import default_rules, language_path, wor
 INSULTS = """
 Idiota|Imbécil|Estúpida|Tonto|Cabrona|Cabrones|Sudaca|Zorra|Puto|Hijo Puta|Subnormal|Payaso|Boludo
 Culero|Te Odio|Os Odio|Mátate|Muérete|Negro de Mierda|Ana Idiota|IDIOTA|Id iota|ÎDIÕTA|Asqueroso
+Coño|Ana Coño|COÑO|Sieg Heil|Heil Hitler|White Power|Die Now
 Thief|Thieves|Liar|Kill Them|Kill Him|Die Soon|You Die|Fat Cow|Old Hag|Stupid|Bastard|Shut Up|Hitler
 """
 SWINDLES = """
 Estafa|Estafadores|Ladrones|Paga Ya|Pague Ya|Llama Ya|Compre Ya|Cancela Ya|Has Ganado|Señor Moroso
 Sr. Moroso|Morosos|Deudor|Tu Banco|Su Contrato|Dinero Fácil|Gana Dinero|Ganador|iPhone Gratis
 Urgente|Oferta|Descuento|Último Aviso|Última Oportunidad|Haz Clic|Inicia Sesión|Sin Riesgo|Regalamos
+Págame|Págueme|Paga Me|Pagar Ya|Llámame|Gane Dinero|Ganar Dinero|Ganaste
+Send Money|Pay Me|Vous Avez Gagné|Zero Dollars
 Scam|Scam Alert|Ripoff|Rip Off|Fraudsters|Fake Company|Debtor|Owe Money|You Owe Us|Leave Us
 Choose Vodafone|Switch Provider|Better At Vodafone|Movistar|Choose Us|Scаm
 """
@@ -52,6 +55,7 @@ Matamoros|Mata|Matas|Negro|Moro|Cerda|Cerdó|Verga|Capullo|Bastardo|Perra|Guarro
 Zorita|Barata|Barato|Regalado|Regalo|Vale|Cheque|Doble|Menos|Abogado|Ganado|Llamas|Pagán|Multedo
 Casado|Viudo|Conejo|Culebras|Polla|Pollo|Putin|Tonti|Cabello|Cabezón|Barriga|Rebajo|Ahumada|Deusto
 Quispe|Mamani|Huamán|Condori|Chávez|Rojas|Vargas|Restrepo|Zapata|Cárdenas|Arce|Valdés|Pinochet|Cazorla
+Querido|Gentile|Lieber|Heil|Power|Geld|Klant|Caro|Prezado
 Smith|Jones|Taylor|Brown|Williams|Wilson|Johnson|Davies|Patel|Robinson|Wright|Thompson|Evans|Walker
 White|Roberts|Green|Hall|Wood|Jackson|Clarke|Clark|Harrison|Scott|Cooper|King|Lewis|Baker|Turner|Hill
 Ward|Morris|Moore|Allen|Young|Cox|Butt|Hancock|Dickinson|Crook|Crooks|Swindells|Scammell|Leach|Lear

@@ -75,13 +75,14 @@ DOUBTFUL = {
         "nan", "NaN", "NULL", "null", "undefined", "Unknown", "UNKNOWN", "N.N.", "First Name", "FNAME",
         "customer", "Cliente", "Kunde", "TBD", "None", "Anonymous", "Test", "TEST", "asdf", "xxx",
         "AAAAAAAA", "Prueba", "Usuario", "anónimo", "Sin datos", "Testkunde", "Unbekannt", "k. A.",
-        "Inconnu", "Prénom", "abonnee", "Test Customer", "guest", "nil", "NA",
+        "Inconnu", "Prénom", "abonnee", "Test Customer", "guest", "nil", "NA", "Querido Cliente",
+        "Querida Clienta", "Apreciado Cliente", "Lieber Kunde", "Cher Client", "Gentile Cliente",
     ],
     "what the customer is": [
         "Deceased", "John Deceased", "Estate of John", "The Late John", "Executors of J. Smith",
         "Account Holder", "Fraud", "Blocked", "Delete", "Duplicate", "Dead", "Fallecido", "Cliente Nuevo",
         "Herencia de Juan", "Sucesores", "Titular de la cuenta", "Verstorben", "Nachlass", "Gelöscht",
-        "Kontoinhaberin", "Erben von Karl", "Décédé", "DECEDEE", "Succession de Jean",
+        "Kontoinhaberin", "Erben von Karl", "Décédé", "DECEDEE", "Succession de Jean", "Sin Apellido",
     ],
     "a title": [
         "Mrs.", "Mr", "Dr.", "Sr. Dr.", "Señor", "Frau", "Herr", "Madame", "Monsieur", "Mr and Mrs",

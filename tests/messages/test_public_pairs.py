@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import torch
+from peft import PeftModel
 
 from churn_assets.messages.corpus.pairs import Pair, read_pairs
 from churn_assets.messages.models import reward
@@ -95,8 +98,8 @@ def test_a_batch_in_parts_is_learnt_from_as_a_whole(
     """Why: a gradient through 8,192 tokens of SmolLM2 takes 13 GB, and the result must not depend
     on how it is taken."""
 
-    def head_of(activations: int) -> torch.Tensor:
-        monkeypatch.setattr(reward, "ACTIVATIONS", activations)
+    def head_of(memory: int) -> torch.Tensor:
+        monkeypatch.setattr(reward, "MEMORY", memory)
         model, tokenizer = load_base(chain.folders["message_base_model"], eight_bit=False)
         torch.manual_seed(1)
         adapted = with_new_adapter(model, TINY.lora, REWARD)
@@ -104,4 +107,48 @@ def test_a_batch_in_parts_is_learnt_from_as_a_whole(
         head = reward.train_reward(adapted, tokenizer, REWARD, pairs, TINY, seed=1)
         return head.linear.weight
 
-    torch.testing.assert_close(head_of(1), head_of(2**25), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(head_of(1), head_of(3 * 2**30), atol=1e-5, rtol=1e-4)
+
+
+def test_a_card_takes_what_its_memory_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Why: in production a step's 32 pairs were taken one or two at a time on a card of 24 GB, by a
+    bound that was meant for a processor and as if no activation were computed again."""
+    opt = SimpleNamespace(hidden_size=1024, num_hidden_layers=24)
+    card = SimpleNamespace(total_memory=int(22.5 * 2**30))
+
+    def together(length: int, *, again: bool) -> int:
+        base = SimpleNamespace(config=opt, is_gradient_checkpointing=again)
+        model = SimpleNamespace(get_base_model=lambda: base)
+        return reward._pairs_together(cast("PeftModel", model), length)
+
+    assert [together(length, again=False) for length in (96, 512)] == [7, 1]
+    assert [together(length, again=True) for length in (96, 512)] == [85, 16]
+    monkeypatch.setattr(reward, "device", lambda: torch.device("cuda"))
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda of: card)
+    assert [together(length, again=False) for length in (96, 512)] == [13, 2]
+    assert [together(length, again=True) for length in (96, 512)] == [160, 30]
+
+
+def test_a_finished_training_looks_at_no_pair_again(
+    chain: Chain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Why: a judge that was done was made to read all of its pairs again at each retry, minutes in
+    production, to throw away what it read. A fitted head is loaded, too, not fitted again."""
+    settings = TINY.reward.model_copy(update={"probe": True})
+    config = TINY.model_copy(update={"reward": settings})
+    pairs = read_pairs(chain.folders, TINY, "train")[:40]
+
+    def trained() -> reward.RewardHead:
+        model, tokenizer = load_base(chain.folders["message_base_model"], eight_bit=False)
+        torch.manual_seed(1)
+        adapted = with_new_adapter(model, TINY.lora, REWARD)
+        return reward.train_reward(
+            adapted, tokenizer, REWARD, pairs, config, seed=1, checkpoints=tmp_path
+        )
+
+    first = trained()
+    monkeypatch.setattr(reward, "encode_pairs", None)
+    again = trained()
+    assert again.last_word
+    for name, weight in first.state_dict().items():
+        assert torch.equal(weight, again.state_dict()[name])

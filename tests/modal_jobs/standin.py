@@ -22,7 +22,7 @@ import pytest
 from modal import Function
 
 from churn_assets.orchestration.modal import calls  # before a test takes what it is made of away
-from churn_assets.orchestration.sources import TAG, sources_digest
+from churn_assets.orchestration.sources import deployed_from
 from modal_jobs import app
 
 assert calls.Call  # imported for good
@@ -148,7 +148,7 @@ class StandInModal:
         self.broken_inputs = broken_inputs
         self.error: Exception | None = None
         self.outages: list[Exception] = []
-        self.tags = {TAG: sources_digest()}
+        self.tags = deployed_from()
         self.calls: list[StandInCall] = []
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> StandInModal:

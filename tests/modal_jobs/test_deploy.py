@@ -283,7 +283,7 @@ def test_a_stale_deployment_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     deployed(monkeypatch, churn_stages={"sources": "0" * 32}, churn_api=api)
     assert check.deployed_functions(settings()) == (
         "make deploy   # the app churn-stages in dev was deployed from other "
-        "sources, settings, contract"
+        "sources, libraries, settings, contract"
     )
     deployed(monkeypatch, churn_stages=stages, churn_api=api | {"sources": stages["sources"]})
     assert check.deployed_functions(settings()) == (

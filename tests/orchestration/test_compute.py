@@ -20,7 +20,7 @@ from grpclib.exceptions import StreamTerminatedError
 
 from churn_assets.orchestration.config import ModalConfig
 from churn_assets.orchestration.modal import calls, records
-from churn_assets.orchestration.sources import sources_digest
+from churn_assets.orchestration.sources import deployed_from, sources_digest
 from churn_assets.settings import PROJECT
 from churn_assets.stages.child_process import StageError
 from tests.modal_jobs.standin import StandInCall
@@ -293,16 +293,25 @@ def left_running(tmp_path: Path) -> StandInCall:
 
 
 @pytest.mark.parametrize("backend", ["modal"], indirect=True)
-@pytest.mark.parametrize("tags", [{}, {"sources": "0" * 32}], ids=["none", "others"])
+@pytest.mark.parametrize(
+    ("tags", "other"),
+    [
+        ({}, "sources"),
+        ({"sources": "0" * 32}, "sources"),
+        (deployed_from() | {"libraries": "0" * 32}, "libraries"),
+        ({"sources": sources_digest()}, "libraries"),
+    ],
+)
 def test_a_stale_deployment_is_refused_with_its_remedy(
-    backend: Backend, instance: dg.DagsterInstance, tags: dict[str, str]
+    backend: Backend, instance: dg.DagsterInstance, tags: dict[str, str], other: str
 ) -> None:
-    """Yesterday's code on Modal would train a model that today's code says it made."""
+    """Yesterday's code on Modal, or yesterday's torch, would train a model that today's says it
+    made: the digest that it is stored under has the versions that are here."""
     modal.Function.tags = tags
     result = execute(toy_definitions(backend), instance)
     assert not result.success
     log = event_log(instance, result.run_id)
-    assert "sft_model on Modal: the app churn-stages in dev was deployed from other sources" in log
+    assert f"sft_model on Modal: the app churn-stages in dev was deployed from other {other}" in log
     assert "`make deploy`" in log
     assert modal.Function.calls == []
 
@@ -324,6 +333,18 @@ def test_any_change_of_the_sources_changes_their_digest(tmp_path: Path) -> None:
     digests.append(sources_digest(tmp_path))
     assert len(set(digests)) == 4
     assert all(len(digest) == 32 for digest in digests)
+
+
+def test_any_change_of_a_pin_is_another_deployment(tmp_path: Path) -> None:
+    """Remarks and order are none; where there is no lock file, as in a container, none is named."""
+    lock = tmp_path / "constraints.txt"
+    assert deployed_from(lock=lock) == {"sources": sources_digest()}
+    digests = []
+    for text in ("# made\na==1\nb==2 # for a\n", "b==2\na==1\n", "a==1\nb==2.1\n", "a==1\n"):
+        lock.write_text(text)
+        digests.append(deployed_from(lock=lock)["libraries"])
+    assert digests[0] == digests[1]
+    assert len(set(digests)) == 3
 
 
 def test_a_timeout_error_of_the_function_is_its_end() -> None:

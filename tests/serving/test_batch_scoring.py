@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,6 +13,7 @@ from churn_assets.decision.rules.families import PricedGreedy
 from churn_assets.predictors.scoring.forest import LARGE
 from churn_assets.release.config import ScoringConfig
 from churn_assets.serving.assessment import Assessor
+from churn_assets.serving.bulk import scoring
 from churn_assets.serving.bulk.scoring import run
 from churn_assets.serving.engine import RetentionEngine
 from churn_assets.serving.schemas import PredictRequest
@@ -83,7 +83,7 @@ def test_neither_batches_nor_cores_make_a_difference(
     inputs = {"release": bundle, "active_customers": table}
     found = []
     for cores, batch_rows in ((1, 101), (3, 101), (2, LARGE), (2, 10_000)):
-        monkeypatch.setattr(os, "cpu_count", lambda cores=cores: cores)
+        monkeypatch.setattr(scoring, "usable_cores", lambda cores=cores: cores)
         out = tmp_path / f"{cores}-{batch_rows}"
         out.mkdir()
         run(inputs, out, ScoringConfig(batch_rows=batch_rows))

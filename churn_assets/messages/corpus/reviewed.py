@@ -120,11 +120,6 @@ REVIEWED_IN_TURN = (subject_templates, topic_templates, reviewed_templates)
 """What names more of the customer goes before what names less, and the last has always some."""
 
 
-def every_reviewed_template(language: Language = "en") -> list[str]:
-    """All templates of the language that name nothing, whatever the customer."""
-    return list(_all_of(_table(language)))
-
-
 def all_reviewed(language: Language) -> tuple[str, ...]:
     """Every reviewed template of a language, those with a subject or topic included."""
     topics = (

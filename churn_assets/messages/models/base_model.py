@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional
 from transformers import (
@@ -45,10 +45,12 @@ from churn_assets.messages.models.encoding import (
     PLAIN_PROMPTS,
     TOPICS,
     batches_of_like_length,
+    device,
     pad_right,
 )
 from churn_assets.messages.models.language_model import ensure_padding, last_hidden, use_threads
 from churn_assets.messages.models.model_card import write_model_card
+from churn_assets.messages.models.tensors import read_tensors
 from churn_assets.stages.checkpoints import newest_checkpoint, steps_done, write_checkpoint
 from churn_assets.stages.spec import Progress, silent
 from churn_assets.stages.stopping import stop_between_steps
@@ -222,6 +224,7 @@ def pretrain(
     tokenizer.init_kwargs[TOPICS] = True
     torch.manual_seed(config.seed)
     model = OPTForCausalLM(embedded_config(config, len(tokenizer)))
+    model.to(device())  # type: ignore[arg-type]  # before the optimizers: they go by its weights
     # Some messages again without a prompt: the reward model asks how likely they are by themselves.
     unprompted = [(BOS, text) for _, text in dialogues[::UNPROMPTED_EVERY]]
     rows = _encode(tokenizer, [*dialogues, *unprompted], config.positions)
@@ -274,13 +277,13 @@ def _restore(
     newest = newest_checkpoint(checkpoints)
     if newest is None:
         return 0, torch.zeros(())
-    kept = load_file(newest / "model.safetensors")
+    kept = read_tensors(newest / "model.safetensors")
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             parameter.copy_(kept[name])
     for i, (optimizer, _) in enumerate(optimizers):
         load_moments(optimizer, newest / f"optimizer-{i}.safetensors")
-    return steps_done(newest), load_file(newest / "loss.safetensors")["loss"]
+    return steps_done(newest), read_tensors(newest / "loss.safetensors")["loss"]
 
 
 def _optimizers(model: OPTForCausalLM, config: BaseModelConfig) -> Optimizers:

@@ -7,6 +7,7 @@ seriously: prompts are padded on the left for sampling, and padding never change
 from __future__ import annotations
 
 import json
+import logging
 import math
 import os
 import shutil
@@ -21,7 +22,7 @@ from typing import Any
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_training
 from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import (
     AutoModelForCausalLM,
@@ -31,7 +32,7 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
-from transformers.utils import logging
+from transformers.utils import logging as transformers_logging
 
 from churn_assets.messages.config import GenerationConfig, LoraSettings
 from churn_assets.messages.models.embedded.muon import load_moments, save_moments
@@ -43,9 +44,13 @@ from churn_assets.messages.models.encoding import (
     for_another_customer,
     some_others,
 )
+from churn_assets.messages.models.tensors import read_tensors
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-logging.disable_progress_bar()  # weights are there in milliseconds; a log is no place for a bar
+transformers_logging.disable_progress_bar()  # weights are there in milliseconds: no bar in a log
+# In 8 bit it warns at each layer of each forward pass that inputs are cast: millions of lines, all
+# of which would go to Dagster's log. What it calls an error is still told.
+logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 warnings.filterwarnings("ignore", "`.*gradient_checkpointing.*` is", FutureWarning)  # PEFT asks it
 SFT = "sft"  # the adapter that writes good messages: PPO-Text's reference
 LOGITS = 2**26  # in memory together: 256 MB in 32 bits, a handful of such tensors at a time
@@ -63,17 +68,15 @@ def load_base(folder: Path, *, eight_bit: bool) -> tuple[PreTrainedModel, PreTra
     Its weights are of the type that they were saved in (`base.dtype`); adapters, heads and
     probabilities are of 32 bits.
 
-    Raises RuntimeError when 8 bit is asked for without CUDA: weights would silently be 32 bit.
+    Raises RuntimeError when 8 bit is asked for without CUDA: a processor takes hours for it.
     """
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    if eight_bit and not torch.cuda.is_available():
-        raise RuntimeError(
-            "base.eight_bit needs a CUDA device and there is none here: run this stage on a GPU "
-            "(compute.backend=modal) or set CHURN_MESSAGES__BASE__EIGHT_BIT=false"
-        )
     if eight_bit:
+        _require_cuda()
         quantized = AutoModelForCausalLM.from_pretrained(
-            folder, quantization_config=BitsAndBytesConfig(load_in_8bit=True), device_map="auto"
+            folder,
+            quantization_config=BitsAndBytesConfig(load_in_8bit=True),
+            device_map={"": device()},  # whole: `auto` would part it among several cards
         )
         model = prepare_model_for_kbit_training(quantized)
     else:
@@ -81,6 +84,14 @@ def load_base(folder: Path, *, eight_bit: bool) -> tuple[PreTrainedModel, PreTra
         model.to(device())  # type: ignore[arg-type]
     ensure_padding(model, tokenizer)
     return model.requires_grad_(False), tokenizer
+
+
+def _require_cuda() -> None:
+    if not torch.cuda.is_available():
+        raise RuntimeError(
+            "base.eight_bit needs a CUDA device and there is none here: run this stage on a GPU "
+            "(compute.backend=modal) or set CHURN_MESSAGES__BASE__EIGHT_BIT=false"
+        )
 
 
 def ensure_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -138,12 +149,15 @@ def save_training(
 def load_training(
     folder: Path, model: PeftModel, adapter: str, head: nn.Module, optimizer: torch.optim.Optimizer
 ) -> None:
-    """Put into place what `save_training` wrote; learning rates stay as they are."""
-    weights = load_file(folder / "adapter.safetensors")
+    """Put into place what `save_training` wrote; learning rates stay as they are.
+
+    Raises DamagedArtifactError as `read_tensors`.
+    """
+    weights = read_tensors(folder / "adapter.safetensors")
     set_peft_model_state_dict(model, weights, adapter_name=adapter)
-    head.load_state_dict(load_file(folder / "head.safetensors"))
+    head.load_state_dict(read_tensors(folder / "head.safetensors"))
     load_moments(optimizer, folder / "optimizer.safetensors")
-    drawn = load_file(folder / "random.safetensors")
+    drawn = read_tensors(folder / "random.safetensors")
     torch.set_rng_state(drawn["cpu"])
     if "cuda" in drawn:
         torch.cuda.set_rng_state(drawn["cuda"])

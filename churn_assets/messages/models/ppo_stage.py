@@ -142,7 +142,6 @@ def restore(trainer: PpoText, folder: Path) -> list[dict[str, float]]:
     if newest is None:
         return []
     load_training(newest, trainer.model, POLICY, trainer.value_head, trainer.optimizer)
-    # A checkpoint isn't flushed: a power cut may leave half of a file.
     path = newest / "state.json"
     state = parse_json(_STATE, str(path), path.read_bytes(), f"remove {newest}")
     trainer.control.beta = state["beta"]

@@ -57,19 +57,25 @@ from churn_assets.stages.stopping import stop_between_steps
 REWARD, JUDGE = "reward", "judge"
 # Bradley-Terry fixes only differences; this holds the scores near zero (Eisenstein et al. 2023).
 CENTRING = 0.01
-ACTIVATIONS = 2**25  # tokens x width x layers: 2,000 tokens, 3 GB, of SmolLM2-135M
+# Bytes for what a gradient is taken through: on a processor 2,000 tokens of SmolLM2-135M;
+# on a card a share of all that it has (not of what is free), so that one kind of card parts a batch
+# in one way. Two models are trained beside each other, each with weights and moments.
+MEMORY, OF_A_CARD = 3 * 2**30, 0.25
+KEPT = 96  # bytes for each token, layer and unit of width
+INPUTS = 4  # where activations are computed again layer by layer: of each layer but one its input
 
 
 class Seen(NamedTuple):
     """What is made of a pair before anything is learnt, the better text first.
 
     tokens: of both texts behind the prompt. said: what the prompt says for the words, (2, 1 or 3),
-    see `RewardHead.said`. states: the base's that the head reads, (2, width).
+    see `RewardHead.said`. states: the base's that the head reads, (2, width), if it is fitted to
+    them.
     """
 
     tokens: tuple[list[int], list[int]]
     said: Tensor
-    states: Tensor
+    states: Tensor | None
 
 
 def run(
@@ -151,7 +157,9 @@ def train_reward(
     model may still be at work when the stage is stopped.
     """
     torch.manual_seed(seed)
-    head, seen = begun_head(model, tokenizer, pairs, config)
+    newest = newest_checkpoint(checkpoints)
+    done = steps_done(newest) if newest else 0
+    head, seen = begun_head(model, tokenizer, pairs if done < config.reward.steps else [], config)
     activate(model, adapter, trainable=True)
     model.train()
     parameters = [p for p in model.parameters() if p.requires_grad] + list(head.parameters())
@@ -159,10 +167,9 @@ def train_reward(
     batches = batches_of_like_length(
         pairs, config.reward.batch, lambda pair: pair.length, random.Random(seed)
     )
-    schedule, done = _schedule(optimizer, config.reward), 0
-    if newest := newest_checkpoint(checkpoints):
+    schedule = _schedule(optimizer, config.reward)
+    if newest:
         load_training(newest, model, adapter, head, optimizer)
-        done = steps_done(newest)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the optimizer's steps so far are in the checkpoint
         for _ in range(done):
@@ -192,13 +199,15 @@ def begun_head(
     model: PeftModel, tokenizer: Any, pairs: Sequence[Pair], config: RewardSettings
 ) -> tuple[RewardHead, dict[Pair, Seen]]:
     """The head before training, at random or fitted to the base's states (`reward.probe`), and
-    what it is trained on."""
+    what it is trained on. Without pairs, as where all steps are done, it is random."""
     probed = config.reward.probe
     head = RewardHead(head_width(model), last_word=probed, informed=config.reward.informed)
     head.to(device())
-    seen = seen_before(model, tokenizer, head, pairs, config.reward.max_length)
-    if probed:
-        states = torch.stack([seen[pair].states for pair in pairs], 1)
+    seen = seen_before(model, tokenizer, head, pairs, config.reward.max_length, states=probed)
+    if probed and pairs:
+        states = torch.stack(
+            [found for pair in pairs if (found := seen[pair].states) is not None], 1
+        )
         head.fit(states, torch.stack([seen[pair].said for pair in pairs], 1))
     return head, seen
 
@@ -232,16 +241,36 @@ def _learn(
 
 
 def _pairs_together(model: PeftModel, length: int) -> int:
-    """How many pairs of `length` tokens a text may be kept for a gradient at once."""
-    shape: Any = model.get_base_model().config
-    of_a_pair = 2 * length * shape.hidden_size * shape.num_hidden_layers
-    return int(max(1, ACTIVATIONS // of_a_pair))
+    """How many pairs of `length` tokens a text may be kept for a gradient at once.
+
+    A gradient is the same by parts as at once, to within rounding; but a base with dropout draws it
+    part by part.
+    """
+    base: Any = model.get_base_model()
+    layers = base.config.num_hidden_layers
+    kept = INPUTS * layers + KEPT if base.is_gradient_checkpointing else KEPT * layers
+    return int(max(1, _memory() // (2 * length * base.config.hidden_size * kept)))
+
+
+def _memory() -> int:
+    if device().type == "cpu":
+        return MEMORY
+    return int(torch.cuda.get_device_properties(device()).total_memory * OF_A_CARD)
 
 
 def seen_before(
-    model: PeftModel, tokenizer: Any, head: RewardHead, pairs: Sequence[Pair], max_length: int
+    model: PeftModel,
+    tokenizer: Any,
+    head: RewardHead,
+    pairs: Sequence[Pair],
+    max_length: int,
+    *,
+    states: bool = False,
 ) -> dict[Pair, Seen]:
-    """What base and speaker make of each pair: once is enough for all of a training."""
+    """What base and speaker make of each pair: once is enough for all of a training.
+
+    states: whether those that the head reads are kept, too.
+    """
     model.eval()  # a base with dropout would say something else each time
     found: dict[Pair, Seen] = {}
     with torch.no_grad():
@@ -249,12 +278,13 @@ def seen_before(
             texts = encode_pairs(tokenizer, part, max_length)
             with speaking(model, None):
                 hidden = last_hidden(model, texts.ids, texts.mask)
-            states = head.pooled(hidden, texts.mask).view(2, len(part), -1).transpose(0, 1)
+            read = head.pooled(hidden, texts.mask).view(2, len(part), -1).transpose(0, 1)
+            kept = read if states else [None] * len(part)
             with speaking(model, head.speaker):
                 said = head.said(model, texts, hidden if head.speaker is None else None)
             said = said.view(2, len(part), -1).transpose(0, 1)
             rows = zip(texts.ids.tolist(), texts.mask.sum(1).tolist(), strict=True)
             tokens = [row[:length] for row, length in rows]
             both = zip(tokens[: len(part)], tokens[len(part) :], strict=True)
-            found |= dict(zip(part, map(Seen, both, said, states), strict=True))
+            found |= dict(zip(part, map(Seen, both, said, kept), strict=True))
     return found

@@ -15,7 +15,7 @@ from peft import PeftModel
 from torch.nn import functional
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer import TRAINER_STATE_NAME
-from transformers.trainer_utils import get_last_checkpoint
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, get_last_checkpoint
 from trl.trainer.sft_config import SFTConfig as TrlSftConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
@@ -42,6 +42,7 @@ from churn_assets.messages.models.language_model import (
 )
 from churn_assets.messages.models.model_card import write_model_card
 from churn_assets.messages.shield.validation import Shield
+from churn_assets.stages.checkpoints import flush
 from churn_assets.stages.spec import Progress, silent
 from churn_assets.stages.stopping import stop_between_steps
 from churn_assets.storage.scratch import scratch_folder
@@ -56,13 +57,24 @@ class _Report(TrainerCallback):
     def __init__(self, progress: Progress, stopping: Callable[[], bool]) -> None:
         self.progress = progress
         self.stopping = stopping
-        self.started = time.perf_counter()
+        self.started, self.seen_before = time.perf_counter(), 0
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        # A resumed training has seen tokens in another process's time.
+        self.started, self.seen_before = time.perf_counter(), int(state.num_input_tokens_seen)
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         if self.stopping():
             control.should_save = control.should_training_stop = True
+
+    def on_save(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        flush(Path(str(args.output_dir)) / f"{PREFIX_CHECKPOINT_DIR}-{state.global_step}")
 
     def on_log(
         self,
@@ -73,7 +85,8 @@ class _Report(TrainerCallback):
         **kwargs: Any,
     ) -> None:
         if logs and "loss" in logs:
-            speed = state.num_input_tokens_seen / (time.perf_counter() - self.started)
+            seen = state.num_input_tokens_seen - self.seen_before
+            speed = seen / (time.perf_counter() - self.started)
             self.progress(
                 state.global_step, state.max_steps, loss=logs["loss"], tokens_per_second=speed
             )
@@ -130,6 +143,7 @@ def run(
             processing_class=tokenizer,
             callbacks=[_Report(progress, stopping)],
         )
+        learn_in_32_bits(adapted)
         trainer.train(resume_from_checkpoint=_last_whole_checkpoint(folder))
     save_adapter(adapted, SFT, out)
     report = {
@@ -142,6 +156,17 @@ def run(
     }
     write_model_card(out, "SFT adapter", config, report, inputs)
     return report
+
+
+def learn_in_32_bits(model: torch.nn.Module) -> None:
+    """What is trained is of 32 bits, and so are the moments that Adam keeps of it.
+
+    On a base of 8 bit TRL makes the adapter bfloat16, where small steps are rounded away; a resumed
+    training got an adapter of 32 bits from PEFT nevertheless, and so another model.
+    """
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()
 
 
 def _last_whole_checkpoint(folder: Path) -> str | None:

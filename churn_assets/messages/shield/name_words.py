@@ -37,6 +37,7 @@ class NameWords(BaseModel):
         sentence_words: two of them make a sentence.
         advertising_words: with a word of `surnames` they make an advertisement.
         never, insults: by language; in no name.
+        with_accents: insults that without their accents are names ("Cono").
         names_in_rules: phrases of a rules file, of any language, that people are called.
         placeholders: what tables have in a name's place; the second list's words are names as well
             where they are written like one ("Nan", "Null").
@@ -53,6 +54,7 @@ class NameWords(BaseModel):
     advertising_words: frozenset[str]
     never: dict[str, tuple[str, ...]]
     insults: dict[str, tuple[str, ...]]
+    with_accents: frozenset[str]
     names_in_rules: frozenset[str]
     placeholders: frozenset[str]
     placeholders_in_lower_case: frozenset[str]
@@ -80,6 +82,7 @@ def says_something(name: str) -> bool:
         any(_holds_a_phrase(text) for text in plain)
         or (not name.isascii() and any(phrase in unspaced for phrase in _never_unspaced()))
         or _is_sentence(name)
+        or not name_words().with_accents.isdisjoint(_WORD.findall(name.casefold()))
         or any(_misuses_a_surname(text, name) for text in plain)
     )
 

@@ -45,6 +45,5 @@ class Drafts:
 
 
 def _read(path: Path) -> list[list[ScoredTemplate]]:
-    # A file of a stage that is under way isn't flushed: a power cut may leave half of it.
     saved = parse_json(_BATCHES, str(path), path.read_bytes(), f"remove {path.parent}")
     return [[ScoredTemplate(text, score) for text, score in batch] for batch in saved]

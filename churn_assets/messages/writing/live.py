@@ -30,8 +30,7 @@ from churn_assets.messages.models.language_model import (
     load_base,
     sample,
 )
-from churn_assets.messages.models.ppo_text import POLICY
-from churn_assets.messages.models.reward import REWARD
+from churn_assets.messages.models.ppo_text import POLICY, REWARD
 from churn_assets.messages.models.scoring import RewardHead, load_head, scores
 from churn_assets.messages.shield.brief import MessageBrief
 from churn_assets.messages.writing.bank import Author, ScoredTemplate

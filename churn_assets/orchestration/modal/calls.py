@@ -11,7 +11,7 @@ import modal
 from grpclib.exceptions import StreamTerminatedError
 
 from churn_assets.orchestration.config import ModalConfig
-from churn_assets.orchestration.sources import TAG, sources_digest
+from churn_assets.orchestration.sources import deployed_from
 from churn_assets.stages.child_process import StageError
 
 log = logging.getLogger(__name__)
@@ -35,20 +35,22 @@ def deployed_function(config: ModalConfig, name: str) -> modal.Function[Any, Any
     """The function `name` of the app with the stages.
 
     Raises:
-        StageError: the app was deployed from other sources than the ones here.
+        StageError: the app was deployed from other sources, or with other libraries, than the ones
+            here: what it made would be stored as if it were made by these.
     """
 
     def tags() -> dict[str, str]:
         app = modal.App.lookup(config.app, environment_name=config.environment)
         return dict(app.get_tags())
 
-    deployed, here = through_outage(tags, config).get(TAG), sources_digest()
-    if deployed != here:
-        raise StageError(
-            f"on Modal: the app {config.app} in {config.environment} was deployed from other "
-            f"sources ({deployed or 'it does not say which'}) than those here ({here}): "
-            "deploy with `make deploy`, or check out what is deployed"
-        )
+    deployed = through_outage(tags, config)
+    for what, here in deployed_from().items():
+        if deployed.get(what) != here:
+            raise StageError(
+                f"on Modal: the app {config.app} in {config.environment} was deployed from other "
+                f"{what} ({deployed.get(what, 'it does not say which')}) than those here ({here}): "
+                "deploy with `make deploy`, or check out what is deployed"
+            )
     return modal.Function.from_name(config.app, name, environment_name=config.environment)
 
 

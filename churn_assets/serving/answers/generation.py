@@ -83,8 +83,8 @@ class LiveWriter:
         except ImportError:
             log.exception(
                 "live_generation needs torch, transformers and peft: install them (on Modal: "
-                "SERVING_PACKAGES in modal_jobs/shared.py), or build a release with "
-                "CHURN_MESSAGES__LIVE_GENERATION=false"
+                "`make deploy` with CHURN_MESSAGES__LIVE_GENERATION=true), or build a release "
+                "with CHURN_MESSAGES__LIVE_GENERATION=false"
             )
             return cls(writer, None, seconds, NO_PACKAGES)
         try:

@@ -13,9 +13,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import Parameter
+
+from churn_assets.messages.models.tensors import read_tensors
 
 # Quintic Newton-Schulz coefficients of the reference implementation, and its number of rounds.
 A, B, C = 3.4445, -4.7750, 2.0315
@@ -71,9 +73,12 @@ def save_moments(optimizer: torch.optim.Optimizer, path: Path) -> None:
 
 
 def load_moments(optimizer: torch.optim.Optimizer, path: Path) -> None:
-    """Put into place what `save_moments` wrote; learning rates stay as they are."""
+    """Put into place what `save_moments` wrote; learning rates stay as they are.
+
+    Raises DamagedArtifactError as `read_tensors`.
+    """
     state = optimizer.state_dict()
-    for key, value in load_file(path).items():
+    for key, value in read_tensors(path).items():
         index, name = key.split(".", 1)
         state["state"].setdefault(int(index), {})[name] = value
     optimizer.load_state_dict(state)
