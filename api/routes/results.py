@@ -63,6 +63,10 @@ class Lift(BaseModel):
         description="how leaving counts in the gain; null in older reports",
         examples=["Whoever stays counts 12 monthly charges."],
     )
+    leaving: str | None = Field(
+        description="up to which day leaving has been reported; null in older reports",
+        examples=["Leaving has been reported up to 2026-03-31."],
+    )
     measures: list[Measure]
     over_time: list[Look]
 

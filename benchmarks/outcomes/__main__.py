@@ -233,7 +233,7 @@ def _told_of_rare(seed: int, count: int, rate: float) -> dict[str, set[str]]:
     risk, value = rng.beta(1, 1 / rate - 1, count), rng.uniform(200, 1_400, count)
     treated, churned = rng.random(count) >= 0.1, rng.random(count) < risk
     known, net = np.column_stack([risk, value]), value * ~churned
-    enough = enough_of_both(churned.astype(float), treated)
+    enough = enough_of_both(churned.astype(float), treated, value)
     found: dict[str, set[str]] = {"told": set(), "at_any_look": set()}
     for n in sorted({*range(200, 2_001, 100), *range(2_000, count + 1, max(500, count // 20))}):
         if n - treated[:n].sum() < FEWEST:

@@ -27,10 +27,20 @@ Ask = Callable[[list[Any], Mapping[str, str]], list[dict[str, Any]]]
 forbids to contact whom -> rows in the form of `POST /predict/batch`."""
 
 
+RECORDED = (
+    "These decisions are recorded: treated and control customers are compared from them on, unless "
+    "a plan is approved before anybody is contacted. To look only: --no-record"
+)
+"""What somebody has to know who only wants to look, while an experiment runs."""
+
+
 @contextmanager
-def engine_asker() -> Iterator[Ask]:
+def engine_asker(*, record: bool = True) -> Iterator[Ask]:
     """Asks the release in service, in this process, with the contact history from the ledger where
     a row has none, as over HTTP.
+
+    Args:
+        record: whether the decision log keeps the answers, if there is one.
 
     Raises:
         ReleaseError, ArtifactError: there is none, or it is damaged.
@@ -45,7 +55,7 @@ def engine_asker() -> Iterator[Ask]:
     engine = RetentionEngine.load(registry.folder(), config.default_time_zone)
     decisions = (
         DecisionWriter(registry.store, config.decision_log_seconds, source="command")
-        if config.decision_log
+        if record and config.decision_log
         else None
     )
     options = _options(registry, settings, engine)
@@ -109,13 +119,22 @@ def _answered(
     return rows
 
 
+def begins_horizons() -> bool:
+    """Whether decisions of this shell are recorded with a group, so that horizons begin with
+    them."""
+    registry, settings = open_registry(), load_settings()
+    own = experiment.own_customers_are_served(registry.store)
+    running = experiment.in_force(registry.store, settings.experiment, own_customers=own)
+    return settings.api.decision_log and bool(running.enabled)
+
+
 @contextmanager
-def http_asker() -> Iterator[Ask]:
+def http_asker(*, record: bool = True) -> Iterator[Ask]:
     """Asks an API process that is started for it on a free loopback port.
 
-    One customer is sent to `POST /predict`, several to `POST /predict/batch`. Where the settings
-    ask callers for a key, CHURN_API_KEY holds it. Whom the file forbids to contact is refused: no
-    request says so.
+    One customer is sent to `POST /predict`, several, and one that isn't to be recorded, to
+    `POST /predict/batch`. Where the settings ask callers for a key, CHURN_API_KEY holds it. Whom
+    the file forbids to contact is refused: no request says so.
     """
     import httpx  # here: other commands need not wait for it to load
 
@@ -130,12 +149,13 @@ def http_asker() -> Iterator[Ask]:
             return answer
 
         def asked(customers: list[Any]) -> list[dict[str, Any]]:
-            if len(customers) == 1:
+            if len(customers) == 1 and record:
                 answer = post("/predict", customers[0])
                 if answer.is_error:
                     return [{"answer": None, "errors": answer.json()["detail"]}]
                 return [{"answer": answer.json(), "errors": []}]
-            answer = post("/predict/batch", {"customers": customers}).raise_for_status()
+            body = {"customers": customers, "record": record}
+            answer = post("/predict/batch", body).raise_for_status()
             rows: list[dict[str, Any]] = answer.json()["results"]
             return rows
 

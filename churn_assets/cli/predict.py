@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 
 from churn_assets.cli.answers import Format, written_answers
-from churn_assets.cli.asking import Ask, engine_asker, http_asker
+from churn_assets.cli.asking import RECORDED, Ask, begins_horizons, engine_asker, http_asker
 from churn_assets.cli.errors import fail
 from churn_assets.cli.releases import open_registry
 from churn_assets.cli.strangers import tell_strangers
@@ -51,6 +51,13 @@ def predict(
         bool,
         typer.Option("--over-http", help="Start the API and ask over HTTP, as a client would"),
     ] = False,
+    record: Annotated[
+        bool,
+        typer.Option(
+            "--record/--no-record",
+            help="whether the decision log keeps the answers; not where nobody will act upon them",
+        ),
+    ] = True,
     form: Annotated[
         Format | None,
         typer.Option(
@@ -65,7 +72,9 @@ def predict(
     consents forbid to contact isn't, and rows that your contract leaves out are counted, not
     answered. A row that is refused doesn't stop the others: it is written to a file beside the one
     given, with its number and the reason, to be mended and read again. Exits with 1 if there are
-    any. Ids that none of your customers has are named: new ones are decided about as well.
+    any. Ids that none of your customers has are named: new ones are decided about as well. While an
+    experiment runs, recorded answers are decisions whose outcomes are compared: --no-record for a
+    look.
     """
     # Imported here: other commands need not know what serves.
     from churn_assets.cli.customers.files import CustomerFileError
@@ -84,7 +93,7 @@ def predict(
     with ExitStack() as stack:
         stack.enter_context(refusals.kept)
         answers = stack.enter_context(written_answers(out, form, one=customers.single))
-        ask = stack.enter_context(http_asker() if over_http else engine_asker())
+        ask = stack.enter_context((http_asker if over_http else engine_asker)(record=record))
         try:
             for answered, refused in decide(customers, ask, left_out):
                 answers.add(answered)
@@ -96,6 +105,8 @@ def predict(
         typer.echo(f"{rows:,} left out ({why})", err=True)
     if refusals.count:
         refusals.report(answers.count)
+    if record and answers.count and begins_horizons():
+        typer.echo(RECORDED, err=True)
     if file is not None and fields.schema is not None and not fields.numbered:
         tell_strangers(ids, open_registry().store, NOT_KNOWN)
     if refusals.count:

@@ -43,7 +43,9 @@ class ExperimentConfig(BaseModel):
             customers there is, with the built-in data set there is none. `churn experiment on|off`
             overrules it for everything that uses the same artifact store. Needs an id of the
             customers (`identity.id`): without one a row's number is somebody else in every file.
-        control_share: share of the customers in the control group.
+        control_share: share of the customers in the control group. Change it together with a
+            rotation date: a larger group holds a smaller one, so without a new draw customers who
+            were decided on before aren't compared any more.
         exploration: share of the other customers' decisions that take the policy's second choice
             instead of its first; 0 for none.
         salt: makes the draw yours: with another salt, other customers are left alone. Changing it
@@ -95,7 +97,7 @@ def group_of(customer_id: str, experiment: ExperimentConfig, now: datetime) -> G
     """`control` for whoever is left alone by the draw in force at `now`, else `treated`.
 
     Everybody is treated unless the experiment is enabled. A larger share keeps the control group
-    that a smaller one had, and adds to it.
+    that a smaller one had, and adds to it: a change of the share alone is no new draw.
     """
     if not experiment.enabled:
         return TREATED

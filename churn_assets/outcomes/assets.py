@@ -22,9 +22,10 @@ from churn_assets.messages.corpus.answers import PAIRS
 from churn_assets.messages.writing.bandit import STATE
 from churn_assets.messages.writing.renderer import sign_of
 from churn_assets.orchestration.resources import StoreResource
-from churn_assets.outcomes import plots
+from churn_assets.outcomes import leaving, plots
 from churn_assets.outcomes.config import OutcomesConfig
-from churn_assets.outcomes.joining import customers_of, join, of_other_draws, without_ids
+from churn_assets.outcomes.drawn import basis, customers_of, needed, of_other_draws
+from churn_assets.outcomes.joining import join, without_ids
 from churn_assets.outcomes.learning import templates
 from churn_assets.outcomes.learning.measuring import learnable, measure
 from churn_assets.outcomes.learning.releases import accept_models
@@ -32,6 +33,7 @@ from churn_assets.outcomes.lift import CONTRADICTED, Customers, no_outcome_yet
 from churn_assets.outcomes.lift import lift_report as report_of
 from churn_assets.outcomes.matching import answering_from
 from churn_assets.outcomes.policies import as_table, judge_policies
+from churn_assets.outcomes.stored import challenger, latest_report, learnt_from_and_today
 from churn_assets.outcomes.uplift import whom_to_contact
 from churn_assets.outcomes.watching.finding import worsened
 from churn_assets.outcomes.watching.harm import answer_harm
@@ -39,14 +41,14 @@ from churn_assets.outcomes.watching.plots import pictures as drift_pictures
 from churn_assets.outcomes.watching.report import Serving, says_the_same, watch
 from churn_assets.outcomes.worth import Worth
 from churn_assets.release.alerts import alert
-from churn_assets.release.bundle import Manifest, canonical_json
+from churn_assets.release.bundle import canonical_json
 from churn_assets.release.config import AlertsConfig
 from churn_assets.release.offers import offers_by_release
 from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.release.switches import budget_price, experiment
 from churn_assets.serving.decision_log import parts
 from churn_assets.serving.feedback import open_feedback_log, read_events
-from churn_assets.storage.current import asset_pointer, current_artifact, read_report
+from churn_assets.storage.current import read_report
 from churn_assets.storage.protocol import Artifact, ArtifactStore
 from churn_assets.storage.scratch import scratch_folder
 
@@ -65,11 +67,11 @@ def campaign_outcomes(
 ) -> dg.MaterializeResult[Artifact]:
     """Every served decision with what happened after it, without the customers' ids.
 
-    Tidies the decision log on the way: days that are over become one file, days beyond the
-    retention are removed, and so are events that can answer none of those that are kept.
+    Tidies the decision log on the way: days that are over become one file, and of days beyond the
+    retention only that is kept which the comparison of a running draw rests on. Events that can
+    answer no decision that is kept are removed.
     """
     artifacts, now = store.open(), datetime.now(UTC)
-    removed = parts.prune(artifacts, now.date() - timedelta(days=outcomes_config.keep_days))
     for day in parts.days(artifacts):
         if day < now.date():
             parts.compact(artifacts, day)
@@ -80,9 +82,14 @@ def campaign_outcomes(
     offers = offers_by_release(artifacts)
     joined = join(decisions, events, outcomes_config, now, offers)
     table = without_ids(joined.table)
+    oldest = now.date() - timedelta(days=outcomes_config.keep_days)
+    keep = needed(table, pd.Timestamp(oldest, tz=UTC))
+    pruned = parts.prune(artifacts, oldest, joined.table.loc[keep, "decision_id"].tolist())
+    table = without_ids(joined.table[keep].reset_index(drop=True))
     with scratch_folder("campaign_outcomes") as out:
         table.to_parquet(out / "outcomes.parquet", index=False)
-        told = {"events": len(events), "left_out": joined.left_out}
+        left = leaving.as_json(joined.leaving.last)
+        told = {"events": len(events), "left_out": joined.left_out, "left_until": left}
         (out / "report.json").write_bytes(canonical_json(told))
         artifact = artifacts.put("campaign_outcomes", out)
     return dg.MaterializeResult(
@@ -93,7 +100,8 @@ def campaign_outcomes(
             "events": len(events),
             "events left out": joined.left_out,
             "outcomes known": int(table["known"].sum()),
-            "days removed": removed,
+            "leaving reported until": left or "nobody was",
+            "days of which decisions were removed": pruned,
             "events removed": forgotten,
         },
     )
@@ -175,10 +183,12 @@ def lift_report(
 ) -> dg.MaterializeResult[Artifact]:
     """Treated against control: churn, value, spend and net gain, whether contacting helps, and
     whether it is worth choosing whom."""
-    artifacts = store.open()
+    artifacts, now = store.open(), datetime.now(UTC)
     table = pd.read_parquet(artifacts.get(campaign_outcomes) / "outcomes.parquet")
-    draw = draw_in_force(experiment_config, datetime.now(UTC))
-    customers = customers_of(table, draw)
+    told = read_report(artifacts, campaign_outcomes)
+    last_left = leaving.from_json(told.get("left_until"))
+    draw = draw_in_force(experiment_config, now)
+    customers = leaving.compared(customers_of(table, draw), last_left)
     worth = Worth.of(_world_in_service(artifacts), table)
     currency = _currency_in_service(artifacts, messages_config)
     if customers.empty:
@@ -188,14 +198,16 @@ def lift_report(
     else:
         report = report_of(Customers.of(customers, worth), outcomes_config, currency)
     report["counted"] = worth.sentence
+    report["leaving"] = leaving.sentence(last_left, outcomes_config, now)
     report["contaminated"] = int(customers["contaminated"].sum())
     report["of_other_draws"] = of_other_draws(table, draw)
+    report["basis"] = basis(table, draw)
     if report["sentence"] == CONTRADICTED:
         report["by_customer"] = {"sentence": CONTRADICTED}
     else:
         report["by_customer"] = whom_to_contact(customers, outcomes_config.seed, worth, currency)
     if report["verdict"] == "hurts":
-        before = _latest_report(artifacts, "lift_report")
+        before = latest_report(artifacts, "lift_report")
         if answer_harm(report, before, artifacts, stop=outcomes_config.stop_when_it_hurts):
             alert(report["sentence"], alerts_config)
     pictures = plots.pictures(report)
@@ -234,13 +246,13 @@ def drift_report(
     artifacts = store.open()
     registry = ReleaseRegistry(artifacts)
     manifest = registry.serving_manifest()
-    predictions = _latest_report(artifacts, "predictions")
+    predictions = latest_report(artifacts, "predictions")
     outcomes = pd.read_parquet(artifacts.get(campaign_outcomes) / "outcomes.parquet")
     world, fewest = decision_config.environment, outcomes_config.learn_from or 0
     days = outcomes_config.answer_days
     report = watch(
         outcomes,
-        _learnt_from_and_today(artifacts, manifest),
+        learnt_from_and_today(artifacts, manifest),
         Serving.of(manifest, registry.folder(manifest.release_id)) if manifest else Serving(),
         predictions.get("budget"),
         outcomes_config,
@@ -249,7 +261,7 @@ def drift_report(
         _currency_in_service(artifacts, messages_config),
         lambda: learnable(outcomes, accept_models(artifacts), world, fewest, days),
     )
-    before = _latest_report(artifacts, "drift_report")
+    before = latest_report(artifacts, "drift_report")
     if before and says_the_same(report, before):
         report = before
     for sentence in worsened(report["findings"], before.get("findings", [])):
@@ -269,41 +281,6 @@ def drift_report(
             **_plots(pictures),
         },
     )
-
-
-def _learnt_from_and_today(
-    artifacts: ArtifactStore, manifest: Manifest | None
-) -> tuple[Path, Path] | str:
-    """Folders of the customers that the release in service learnt from, and of those of today; or
-    why there aren't both. A newer `customer_history` than the release's says nothing of it."""
-    active = _latest(artifacts, "active_customers")
-    if active is None or manifest is None:
-        what = "customers are materialized" if active is None else "release serves"
-        return f"No {what} yet, so there are none to compare."
-    if manifest.customers is None:
-        return (
-            f"Release {manifest.release_id} doesn't say which customers it learnt from: those of "
-            "the next release will be compared with today's."
-        )
-    if manifest.customers.version not in artifacts.versions(manifest.customers.name):
-        return (
-            f"The customers that release {manifest.release_id} learnt from are no longer in the "
-            "store, so today's can't be compared with them."
-        )
-    return artifacts.get(manifest.customers), artifacts.get(active)
-
-
-def _latest(artifacts: ArtifactStore, asset: str) -> Artifact | None:
-    """The asset's current artifact; None before it was ever materialized."""
-    if artifacts.read_pointer(asset_pointer(asset)) is None:
-        return None
-    return current_artifact(artifacts, asset)
-
-
-def _latest_report(artifacts: ArtifactStore, asset: str) -> dict[str, Any]:
-    """What the asset's current artifact reports; empty before there is any."""
-    artifact = _latest(artifacts, asset)
-    return read_report(artifacts, artifact) if artifact else {}
 
 
 def _shown(report: dict[str, Any], pictures: dict[str, bytes]) -> dict[str, Any]:
@@ -348,7 +325,7 @@ def off_policy_report(
             "never": NeverContact(params=params),
             "always": AlwaysOffer(params=params),
         }
-        if newest := _challenger(registry, serving.release_id):
+        if newest := challenger(registry, serving.release_id):
             others["challenger"] = load_policy(registry.folder(newest) / "policy")
         table = pd.read_parquet(artifacts.get(campaign_outcomes) / "outcomes.parquet")
         champion = load_policy(folder / "policy")
@@ -391,9 +368,3 @@ def _currency_in_service(artifacts: ArtifactStore, messages: MessagesConfig) -> 
         return ""
     schema = load_schema(registry.folder(serving.release_id))
     return messages.currency if schema is None else sign_of(schema.currency) or ""
-
-
-def _challenger(registry: ReleaseRegistry, serving: str) -> str | None:
-    """The newest kept release that doesn't serve and wasn't withdrawn."""
-    waiting = [r for r in registry.records() if r.release_id != serving and not r.withdrawn]
-    return waiting[-1].release_id if waiting else None

@@ -20,7 +20,8 @@ import numpy as np
 
 from churn_assets.domain.experiment import ExperimentConfig
 from churn_assets.outcomes.config import OutcomesConfig
-from churn_assets.outcomes.joining import customers_of, join, without_ids
+from churn_assets.outcomes.drawn import customers_of
+from churn_assets.outcomes.joining import join, without_ids
 from churn_assets.outcomes.lift import Customers, lift_report
 from churn_assets.outcomes.simulation import Customers as Simulated
 from churn_assets.outcomes.simulation import Scenario, expected_net, react
@@ -97,9 +98,10 @@ def run(
 
 
 def read_report(company: Company, now: datetime) -> dict[str, Any]:
-    """The lift report of all outcomes known at a time."""
+    """The lift report of all outcomes known at a time: who leaves here is reported at once."""
     events = read_events(company.feedback)
-    table = join(parts.read(company.store).to_pandas(), events, company.config, now).table
+    config = company.config.model_copy(update={"report_days": 0})
+    table = join(parts.read(company.store).to_pandas(), events, config, now).table
     customers = Customers.of(customers_of(without_ids(table)))
     return lift_report(customers, company.config)
 

@@ -12,12 +12,20 @@ class OutcomesConfig(BaseModel):
 
     Attributes:
         horizon_days: days after a decision in which leaving counts as its outcome; the outcome is
-            known when they are over. Answers count for as many days after their contact.
+            known when they are over and leaving has been reported up to their end. Answers count
+            for as many days after their contact.
+        report_days: days within which you report that a customer has left. An outcome is known so
+            many days after its end, or once anybody is reported as having left at its end or later.
+        reported_in_order: whether who reports a leaver has reported those of the days before;
+            false where some are reported at once and others by the month: each outcome then waits
+            for `report_days`.
         answer_days: days after a contact in which an event without a decision id is taken to answer
             it, and after which nobody answers it any more (`churn feedback`).
         message_days: days after a contact in which an acceptance counts for its message's template;
             what answers said of it is learnt when they are over.
-        keep_days: decisions older than this are removed from the log.
+        keep_days: decisions older than this are removed from the log, except those that the
+            comparison rests on: each customer's within the horizon of their first, of a draw whose
+            period isn't over for as long.
         effect_of_interest: the smallest change of the churn rate that would matter, as a share of
             all customers (0.01: one in a hundred); how many customers an answer needs follows.
         value_of_interest: the smallest gain per customer that would matter, in currency; a known
@@ -40,6 +48,8 @@ class OutcomesConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     horizon_days: int = Field(default=30, ge=1)
+    report_days: int = Field(default=45, ge=0, le=3_650)
+    reported_in_order: bool = True
     answer_days: int = Field(default=30, ge=1, le=3_650)
     message_days: int = Field(default=14, ge=1)
     keep_days: int = Field(default=730, ge=1)
@@ -54,7 +64,7 @@ class OutcomesConfig(BaseModel):
 
     @model_validator(mode="after")
     def _outcomes_are_kept(self) -> Self:
-        if self.keep_days < self.horizon_days + 2:  # days are removed whole, before they are joined
+        if self.keep_days < self.horizon_days + 2:  # days are removed whole
             raise ValueError(
                 f"keep_days ({self.keep_days}) is less than horizon_days ({self.horizon_days}) and "
                 "two: decisions would be removed before their outcome is known"

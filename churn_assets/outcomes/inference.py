@@ -8,7 +8,8 @@
 | `confidence_sequence` | of a mean, valid at all sample sizes at once | Waudby-Smith et al. 2024 |
 | `doubly_robust_scores` | one unbiased effect a customer, propensity known | Robins et al. 1994 |
 | `holm` | p-values after many looks | Holm 1979 |
-| `enough_of_both` | where a comparison of two proportions says anything | Cochran 1954 |
+| `enough_of_both` | where a comparison of two groups' worth says anything | Cochran 1954 |
+| `effective_number` | how many equal ones unequal weights are worth | Kish 1965 |
 | `customers_needed` | for a difference of two proportions | Fleiss et al. 2003 |
 | `observations_needed` | for a mean by the confidence sequence | |
 
@@ -31,29 +32,44 @@ POWER = 0.8
 FOLDS = 5
 FEWEST = 10
 """Customers in a group, and of either outcome in it, below which a normal interval says nothing."""
+EFFECTIVE = 20
+"""Customers of either outcome in a group, as many as their weights are worth (`effective_number`),
+below which an interval of what they are worth says nothing."""
 
 
 class TooFewError(ValueError):
     """A group has too few customers for an interval."""
 
 
-def enough_of_both(outcome: Floats, treated: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """(N,) whether after so many customers each group holds ten of either outcome (0/1), counted or
-    expected were the groups alike.
+def effective_number(weights: Floats) -> Floats:
+    """(N,) how many equal ones the first 1 … N weights (>= 0) are worth: (Σ w)² / Σ w² (Kish,
+    Survey Sampling, 1965). Of equal weights their number, of one that outweighs all others 1."""
+    total, squares = np.cumsum(weights), np.cumsum(weights**2)
+    return np.divide(total**2, squares, out=np.zeros_like(total), where=squares > 0)
+
+
+def enough_of_both(outcome: Floats, treated: NDArray[np.bool_], worth: Floats) -> NDArray[np.bool_]:
+    """(N,) whether after so many customers each group effectively holds `EFFECTIVE` of either
+    outcome (0/1), weighted by what they are worth (N,): its own, or what it would if the groups
+    were alike.
 
     Where nobody of a small group has left yet, what its customers are worth is all that was seen of
     it: their scores hardly vary, and an interval made of them is far too narrow. The usual rule is
     five expected (Cochran, Biometrics 1954); with it, one in twenty to one in fifteen campaigns
-    without effect were still told that contacting hurts. What is counted does as well as what is
-    expected: else an effect after which hardly anybody leaves would be found much later.
+    without effect were told that contacting hurts, and with ten one in ten where bills differ much
+    (`tests/outcomes/test_lift.py`): what a few large customers do is all that is seen then.
+    The group's own do as well as what is expected: else an effect after which hardly anybody leaves
+    would be found much later. Where nobody is worth anything, all count alike.
     """
+    weights = worth if (worth > 0).any() else np.ones_like(worth)
     enough = np.ones(len(outcome), bool)
     customers = np.arange(1, len(outcome) + 1)
     for happened in (outcome == 1, outcome == 0):
-        share = np.cumsum(happened) / customers
+        whole = effective_number(weights * happened)
         for group in (treated, ~treated):
-            expected = share * np.cumsum(group)
-            enough &= np.maximum(expected, np.cumsum(happened & group)) >= FEWEST
+            expected = whole * np.cumsum(group) / customers
+            own = effective_number(weights * (happened & group))
+            enough &= np.maximum(expected, own) >= EFFECTIVE
     return enough
 
 

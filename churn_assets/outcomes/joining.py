@@ -27,10 +27,10 @@
 | a contact promised before the draw, made since | its customer's, of both draws (`customers_of`) |
 | a plan's contact of the control group | none: old logs have some, of a draw after the plan's |
 
-What is left out is counted by its reason. A decision's outcome is `known` once its horizon is over,
-and `answers_known` once that of its contact is; before that, nothing is concluded from them. Groups
-are compared by the former alone: nobody contacts the control group, so it has but its decisions to
-count from.
+What is left out is counted by its reason. A decision's outcome is `known` once its horizon is over
+and leaving has been reported up to its end (`leaving.reported`), and `answers_known` once that of
+its contact is over; before that, nothing is concluded from them. Groups are compared by the former
+alone: nobody contacts the control group, so it has but its decisions to count from.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from churn_assets.domain.experiment import Draw
 from churn_assets.domain.offers import Offers
 from churn_assets.domain.value import MONTHS_OF_VALUE
 from churn_assets.outcomes.config import OutcomesConfig
+from churn_assets.outcomes.leaving import Reported, reported
 from churn_assets.outcomes.matching import CLOCKS_DIFFER, REPORTS, moments, with_decisions, without
 from churn_assets.outcomes.reached import REACHED, answers_from, made_at, with_last_words
 
@@ -90,10 +90,12 @@ class Joined(NamedTuple):
             `answers_from` (when its contact was made or may be, else the decision),
             `answers_known`.
         left_out: reason -> number of events.
+        leaving: up to when leaving has been reported.
     """
 
     table: pd.DataFrame
     left_out: dict[str, int]
+    leaving: Reported
 
 
 def join(
@@ -122,8 +124,10 @@ def join(
     answers = told[told["kind"] != "churned"]
     matched = with_last_words(with_decisions(answers, decisions, config, left_out), left_out)
     table = _with_answers(decisions, matched, left_out, offers or {})
-    table = _with_leaving(table, told[told["kind"] == "churned"], left_out)
-    return Joined(_finished(table, config, now), {k: n for k, n in left_out.items() if n})
+    churned = told[told["kind"] == "churned"]
+    leaving = reported(churned["occurred_at"], config, now)
+    table = _finished(_with_leaving(table, churned, left_out), config, now, leaving)
+    return Joined(table, {k: n for k, n in left_out.items() if n}, leaving)
 
 
 def without_ids(table: pd.DataFrame) -> pd.DataFrame:
@@ -131,66 +135,6 @@ def without_ids(table: pd.DataFrame) -> pd.DataFrame:
     decisions: what is published leads back to nobody, and needs no erasing."""
     numbers = pd.Series(pd.factorize(table["customer_id"])[0], table.index, "int64")
     return table.drop(columns=["customer_id", "decision_id"]).assign(customer=numbers)
-
-
-def of_the_draw(table: pd.DataFrame, in_force: Draw | None = None) -> pd.DataFrame:
-    """The decisions of `without_ids` that were made with the draw in force; with the latest one
-    where none was, or `in_force` isn't told."""
-    drawn = table[table["group"].notna()]
-    if drawn.empty:
-        return drawn
-    if in_force is not None and (mine := _made_with(drawn, in_force)).any():
-        return drawn[mine]
-    latest = drawn.iloc[-1]
-    return drawn[_made_with(drawn, Draw(latest["period"], latest["control_share"]))]
-
-
-def of_other_draws(table: pd.DataFrame, in_force: Draw) -> int:
-    """How many decisions were made with another draw since the one in force began: by a program
-    with other settings (`CHURN_EXPERIMENT__…`), whose control group is another one."""
-    mine = of_the_draw(table, in_force)
-    since = table[table["group"].notna() & (table["time"] >= mine["time"].min())]
-    return len(since) - len(mine)
-
-
-def _made_with(drawn: pd.DataFrame, draw: Draw) -> pd.Series:
-    return (drawn["period"] == draw.period) & (drawn["control_share"] == draw.control_share)
-
-
-def customers_of(table: pd.DataFrame, in_force: Draw | None = None) -> pd.DataFrame:
-    """A row a customer of the draw (as `of_the_draw` has it) whose outcome is known, from
-    `without_ids`.
-
-    The outcome is that of the horizon that began with the customer's first decision since the draw;
-    discounts of later decisions count, too, if they were accepted within it, and what their
-    contacts cost that were made within it. So do those of the customer's earlier decisions, of
-    whatever draw: a contact that was promised before the draw may be made after it, and an answer
-    names the decision that promised it. Both groups had contacts
-    before the draw, so what was made of them and is answered late is in both alike. What happens
-    after the horizon changes nothing: an outcome that is known stays as it is. Columns: those of
-    the first decision, with `spend` summed up, and `contaminated`: someone of the control group was
-    written to.
-    """
-    drawn = of_the_draw(table, in_force)
-    if drawn.empty:
-        return drawn.assign(contaminated=pd.Series(dtype=bool))
-    first = drawn.drop_duplicates("customer").set_index("customer")
-    begins, ends = (table["customer"].map(first[name]) for name in ("time", "known_at"))
-    earlier = table["time"] < begins  # so of another draw
-    accepted, sent, made = (
-        (when <= ends) & (~earlier | (when >= begins))
-        for when in (table["accepted_at"], table["sent_at"], made_at(table))
-    )
-    counted = earlier | table.index.isin(drawn.index)
-    # Tables of earlier versions don't have what contacts cost.
-    contacts = pd.Series(0.0, table.index) + table.get("contact_cost", 0.0)
-    spend = (table["spend"] - contacts).where(accepted, 0.0) + contacts.where(made, 0.0)
-    within = table.assign(spend=spend, sent=sent)[counted].groupby("customer", sort=False)
-    first = first.assign(
-        spend=within["spend"].sum(),
-        contaminated=(first["group"] == "control") & within["sent"].any(),
-    )
-    return first[first["known"]].reset_index()
 
 
 def _events(events: Iterable[Mapping[str, Any]], left_out: Counter[str]) -> pd.DataFrame:
@@ -265,12 +209,14 @@ def _with_leaving(
     )
 
 
-def _finished(table: pd.DataFrame, config: OutcomesConfig, now: datetime) -> pd.DataFrame:
+def _finished(
+    table: pd.DataFrame, config: OutcomesConfig, now: datetime, leaving: Reported
+) -> pd.DataFrame:
     horizon = pd.Timedelta(days=config.horizon_days)
     table["known_at"] = table["time"] + horizon
-    table["known"] = table["known_at"] <= pd.Timestamp(now.astimezone(UTC))
-    reported = table[[f"{kind}_at" for kind in REACHED]].min(axis="columns")
-    table["answers_from"] = answers_from(table, reported)
+    table["known"] = table["known_at"] <= leaving.until
+    told = table[[f"{kind}_at" for kind in REACHED]].min(axis="columns")
+    table["answers_from"] = answers_from(table, told)
     table["answers_known"] = table["answers_from"] + horizon <= pd.Timestamp(now.astimezone(UTC))
     table["churned"] = (table["churned_at"] <= table["known_at"]).fillna(False).astype(bool)
     discount = table["given_percentage"] / 100 * table["customer_value"] * table["offer_years"]

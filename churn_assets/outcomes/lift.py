@@ -26,12 +26,13 @@ from churn_assets.domain.statistics import Floats
 from churn_assets.domain.value import amount
 from churn_assets.outcomes import inference
 from churn_assets.outcomes.config import OutcomesConfig
+from churn_assets.outcomes.drawn import measured
 from churn_assets.outcomes.inference import TooFewError
-from churn_assets.outcomes.joining import of_the_draw
 from churn_assets.outcomes.worth import PLAIN, Worth
 
 MEASURES = ("churn", "retained_value", "spend", "net")
 COVARIATES = ("churn_risk", "customer_value")
+VALUE = COVARIATES.index("customer_value")
 RISK_BANDS = (0.0, 0.2, 0.5, 1.0)
 VALUE_BANDS = 3
 OF_INTEREST = 0.025
@@ -159,11 +160,13 @@ def no_outcome_yet(
         table: `joining.without_ids`, a row a decision.
         experiment: as it is in force.
     """
-    waiting = of_the_draw(table, in_force)
+    waiting = measured(table, in_force)
     if len(waiting):
+        told = "once leaving has been reported up to that day, or " * config.reported_in_order
         why = (
             f"the first outcome will be on {waiting['known_at'].min():%Y-%m-%d}, "
-            f"{config.horizon_days} days after its decision."
+            f"{config.horizon_days} days after its decision, and is known {told}"
+            f"{config.report_days} days later."
         )
     elif not experiment.enabled:
         why = "nobody is left alone to compare with; `churn experiment on` changes that."
@@ -221,8 +224,8 @@ def _telling(customers: Customers) -> NDArray[np.bool_]:
     Raises:
         TooFewError: it doesn't hold yet, since too few have left, or stayed.
     """
-    churned = customers.measures["churn"]
-    telling = inference.enough_of_both(churned, customers.treated)
+    churned, yearly = customers.measures["churn"], customers.covariates[:, VALUE]
+    telling = inference.enough_of_both(churned, customers.treated, yearly)
     if not telling[-1]:
         left = int(churned.sum())
         smaller = int(min(customers.treated.sum(), (~customers.treated).sum()))
@@ -331,15 +334,20 @@ def _power(customers: Customers, config: OutcomesConfig) -> dict[str, Any]:
 
 
 def _planned(customers: Customers, config: OutcomesConfig) -> int:
-    churned = customers.measures["churn"]
+    churned, yearly = customers.measures["churn"], customers.covariates[:, VALUE]
     rate = float(churned.mean()) if 0 < churned.sum() < len(churned) else 0.2
-    return _customers_needed(rate, customers.control_share, config)
+    worth = inference.effective_number(yearly)[-1:].sum()  # nobody yet: of none
+    alike = float(worth) / len(customers) if worth else 1.0
+    return _customers_needed(rate, customers.control_share, config, alike)
 
 
-def _customers_needed(rate: float, share: float, config: OutcomesConfig) -> int:
+def _customers_needed(rate: float, share: float, config: OutcomesConfig, alike: float = 1.0) -> int:
+    """Until an effect of interest mostly shows, and there are enough of either outcome; `alike`:
+    how many customers of one value a customer is worth (`inference.effective_number`)."""
     share = min(max(share, 0.01), 0.5)
     planned = inference.customers_needed(rate, -config.effect_of_interest, share)
-    return max(planned, int(np.ceil(inference.FEWEST / (share * min(rate, 1 - rate)))))
+    enough = inference.EFFECTIVE / (share * min(rate, 1 - rate) * alike)
+    return max(planned, int(np.ceil(enough)))
 
 
 def _until(needed: int, config: OutcomesConfig) -> str:
@@ -353,7 +361,7 @@ def _of_interest(customers: Customers, config: OutcomesConfig) -> float:
     """The smallest gain per customer that would matter, in currency."""
     if config.value_of_interest is not None:
         return config.value_of_interest
-    yearly = customers.covariates[:, COVARIATES.index("customer_value")]
+    yearly = customers.covariates[:, VALUE]
     return max(OF_INTEREST * float(yearly.mean()), 0.01)  # who pay nothing can't bring less
 
 

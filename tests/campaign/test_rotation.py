@@ -11,7 +11,8 @@ import pytest
 
 from churn_assets.domain.experiment import CONTROL, ExperimentConfig, draw_in_force, group_of
 from churn_assets.outcomes.config import OutcomesConfig
-from churn_assets.outcomes.joining import customers_of, join, without_ids
+from churn_assets.outcomes.drawn import customers_of
+from churn_assets.outcomes.joining import join, without_ids
 from churn_assets.serving.decision_log import parts
 from churn_assets.storage.local import LocalArtifactStore
 from tests.campaign.test_workflow import NOW, TODAY, TOMORROW, Desk, desk
@@ -21,7 +22,7 @@ __all__ = ["desk"]  # a fixture
 RUNNING = ExperimentConfig(enabled=True, control_share=0.4)
 ROTATED = RUNNING.model_copy(update={"rotation_dates": (TOMORROW,)})
 MORNING = NOW + timedelta(days=1)
-KNOWN = NOW + timedelta(days=60)
+KNOWN = NOW + timedelta(days=100)
 
 
 @pytest.mark.parametrize(
@@ -29,9 +30,9 @@ KNOWN = NOW + timedelta(days=60)
     [
         (ROTATED, ROTATED),
         (ExperimentConfig(), RUNNING),
-        (RUNNING, RUNNING.model_copy(update={"control_share": 0.1})),
+        (RUNNING, ROTATED.model_copy(update={"control_share": 0.1})),
     ],
-    ids=["rotation date", "on", "share"],
+    ids=["rotation date", "on", "share and rotation date"],
 )
 def test_both_groups_count_from_the_first_plan_after_a_draw(
     desk: Desk, store: LocalArtifactStore, before: ExperimentConfig, after: ExperimentConfig

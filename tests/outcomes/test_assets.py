@@ -76,6 +76,8 @@ def campaign(home: Path, customers: int, moved: float) -> None:
             events.append(told | {"event_id": f"a{number}", "kind": "accepted"})
         if rng.random() < risk + moved * treated:
             events.append(told | {"event_id": f"c{number}", "kind": "churned"})
+    today = {"customer_id": "elsewhere", "occurred_at": datetime.now(UTC).isoformat()}
+    events.append(today | {"event_id": "today", "kind": "churned"})  # all who left are reported
     parts.append(store, decided)
     with closing(open_feedback_log(store, home)) as log:
         log.check()  # makes the file; thousands of events, each flushed to the disk, take a while
@@ -256,6 +258,14 @@ def test_amounts_are_in_the_currency_of_the_customers_in_service(
     monkeypatch.setattr("churn_assets.outcomes.assets.load_schema", lambda folder: euros)
     report = materialized(tmp_path)
     assert report["sentence"] == built_in["sentence"].replace("$", "€")
+
+
+def test_a_log_that_is_older_than_it_is_kept_still_has_everybody(tmp_path: Path) -> None:
+    """Why: after two years the customers who had left were forgotten, of one group more."""
+    campaign(tmp_path, 300, -0.1)
+    assert materialized(tmp_path, keep_days=75)["customers"] == 300
+    assert materialized(tmp_path, keep_days=75)["customers"] == 300
+    assert materialized(tmp_path, keep_days=40)["customers"] == 0  # nothing since: the draw is over
 
 
 def measured_world(home: Path) -> Measured:

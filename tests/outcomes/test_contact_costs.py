@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from churn_assets.decision.config import EnvironmentParams
-from churn_assets.outcomes.joining import customers_of, without_ids
+from churn_assets.outcomes.drawn import customers_of
+from churn_assets.outcomes.joining import without_ids
 from churn_assets.outcomes.lift import Customers
 from churn_assets.outcomes.watching.conduct import spend_paced
 from tests.outcomes.test_joining import LEFT_ALONE, START, decision, event, joined

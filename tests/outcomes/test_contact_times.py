@@ -11,7 +11,8 @@ import pytest
 
 from churn_assets.domain.experiment import Draw
 from churn_assets.outcomes.config import OutcomesConfig
-from churn_assets.outcomes.joining import customers_of, join, without_ids
+from churn_assets.outcomes.drawn import customers_of
+from churn_assets.outcomes.joining import join, without_ids
 from churn_assets.outcomes.learning.measuring import RESPONSES, learnable, measure
 from churn_assets.outcomes.learning.templates import answered
 from churn_assets.outcomes.reached import answers_known
@@ -224,9 +225,9 @@ def test_acceptance_is_learnt_once_the_answers_are_known() -> None:
 def test_the_answers_of_a_late_contact_are_known_later() -> None:
     rows = [planned(1, 0, 20), decision(2, "C2", source="campaign", **LEFT_ALONE)]
     log = pd.DataFrame(rows).reindex(columns=SCHEMA.names)
-    known = {}
+    known, at_once = {}, CONFIG.model_copy(update={"report_days": 0})
     for day in (29, 31, 49, 51):
-        table = join(log, [], CONFIG, START + timedelta(days=day)).table
+        table = join(log, [], at_once, START + timedelta(days=day)).table
         known[day] = (table["known"].tolist(), table["answers_known"].tolist())
     assert known == {
         29: ([False, False], [False, False]),

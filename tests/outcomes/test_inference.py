@@ -140,3 +140,21 @@ def test_too_few_customers_make_no_interval() -> None:
     treated = np.arange(100) >= 9
     with pytest.raises(TooFewError, match="9 control"):
         inference.share_difference(np.zeros(100), treated)
+
+
+def test_unequal_weights_are_worth_as_many_equal_ones() -> None:
+    """Kish's closed form: equal ones count, and one that outweighs all others is alone."""
+    assert inference.effective_number(np.full(5, 3.0)) == pytest.approx([1, 2, 3, 4, 5])
+    assert inference.effective_number(np.array([0.0, 2.0, 1.0])) == pytest.approx([0, 1, 9 / 5])
+    assert inference.effective_number(np.array([1e9, *np.ones(50)]))[-1] == pytest.approx(1.0)
+
+
+def test_a_comparison_begins_with_twenty_of_either_outcome_in_both_groups() -> None:
+    """Of equal bills, and where nobody pays anything, 20 who left and 20 who stayed; of bills that
+    differ as many as those are worth."""
+    outcome, treated = np.tile([1.0, 1.0, 0.0, 0.0], 40), np.tile([True, False], 80)
+    for worth in (np.ones(160), np.zeros(160)):
+        enough = inference.enough_of_both(outcome, treated, worth)
+        assert np.argmax(enough) + 1 == 80  # 40 of either, half of them in each group
+    worth = np.where(np.arange(160) % 8 < 4, 3.0, 1.0)  # 1 and 3 in turn: (1 + 3)² / (1² + 3²) of 2
+    assert np.argmax(inference.enough_of_both(outcome, treated, worth)) + 1 == 80 / 0.8

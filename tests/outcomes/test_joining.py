@@ -13,13 +13,8 @@ from pandera.errors import SchemaError
 from churn_assets.decision.config import EnvironmentParams
 from churn_assets.domain.experiment import Draw
 from churn_assets.outcomes.config import OutcomesConfig
-from churn_assets.outcomes.joining import (
-    Joined,
-    customers_of,
-    join,
-    of_other_draws,
-    without_ids,
-)
+from churn_assets.outcomes.drawn import customers_of, of_other_draws
+from churn_assets.outcomes.joining import Joined, join, without_ids
 from churn_assets.outcomes.schemas import OUTCOMES
 from churn_assets.outcomes.watching.conduct import contacts_kept
 from churn_assets.serving.decision_log.parts import SCHEMA

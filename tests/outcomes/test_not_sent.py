@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from churn_assets.decision.config import EnvironmentParams
-from churn_assets.outcomes.joining import customers_of, without_ids
+from churn_assets.outcomes.drawn import customers_of
+from churn_assets.outcomes.joining import without_ids
 from churn_assets.outcomes.learning.measuring import RESPONSES, measure
 from churn_assets.outcomes.learning.templates import answered
 from churn_assets.outcomes.lift import Customers

@@ -144,6 +144,11 @@ def test_days_are_read_merged_pruned_and_erased(store: ArtifactStore) -> None:
     assert not any(
         b"CUSTOMER-22222" in (store.read_pointer(key) or b"") for key in store.pointers()
     )
+    parts.append(store, [record("e"), record("f")])
+    assert parts.prune(store, date(2026, 1, 13), {"a", "f"}) == 1
+    assert sorted(ids(store)) == ["a", "c", "f"]
+    assert len(store.pointers(f"{parts.FOLDER}/2026-01-12")) == 1
+    assert parts.prune(store, date(2026, 1, 13), {"a", "f"}) == 0
     assert parts.prune(store, date(2026, 1, 13)) == 1
     assert ids(store) == ["c"]
 

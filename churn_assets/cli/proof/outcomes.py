@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from churn_assets.serving.feedback import FeedbackLog
     from churn_assets.storage.protocol import ArtifactStore
 
+SOURCES = {"campaign": "of plans", "api": "of the API", "command": "of churn predict"}
+"""What a decision's `source` is called."""
+
 app = typer.Typer(cls=PlainErrors, help=__doc__, no_args_is_help=True)
 
 
@@ -103,6 +106,8 @@ def report() -> None:
     typer.echo(found["sentence"])
     if "counted" in found:  # not in reports of before it was said
         typer.echo(found["counted"])
+    if "leaving" in found:  # likewise
+        typer.echo(found["leaving"])
     typer.echo(
         f"{found['customers']:,} customers with a known outcome: {found['treated']:,} treated, "
         f"{found['control']:,} control"
@@ -120,6 +125,12 @@ def report() -> None:
         )
     if "by_customer" in found:  # not in reports of before it was asked
         typer.echo(found["by_customer"]["sentence"])
+    if sources := found.get("basis", {}).get("sources"):  # likewise
+        largest = sorted(sources.items(), key=lambda source: -source[1])
+        said = ", ".join(f"{count:,} {SOURCES.get(name, name)}" for name, count in largest)
+        typer.echo(
+            f"Decisions count from {found['basis']['from']} on; customers' first ones are: {said}"
+        )
     for line in _not_counted(store, found):
         typer.echo(line)
 
@@ -130,11 +141,31 @@ def _not_counted(store: ArtifactStore, found: Mapping[str, Any]) -> Iterator[str
 
     from churn_assets.storage.current import current_artifact
 
+    basis = found.get("basis", {})  # not in reports of before it was said
+    if looks := basis.get("looks"):
+        yield (
+            f"{looks:,} decisions of before {basis['from']} aren't counted: they were looks, after "
+            "which nobody was reported as contacted before the first plan"
+        )
     if others := found.get("of_other_draws"):
         yield (
             f"{others:,} decisions aren't counted: they were made with another control group, as "
             "CHURN_EXPERIMENT__… was another for a time, or is elsewhere"
         )
+    if others := basis.get("other_share"):
+        yield (
+            f"{others:,} customers aren't compared: they were decided on before with another "
+            "CHURN_EXPERIMENT__CONTROL_SHARE, and no draw has been made since. To compare "
+            "everybody again, draw anew: CHURN_EXPERIMENT__ROTATION_DATES"
+        )
+    if undrawn := basis.get("without_draw"):
+        yield (
+            f"{undrawn:,} decisions were made while the experiment was off, "
+            f"{basis['control_decided']:,} of them to contact customers of the control group: what "
+            "came of them counts, and makes the groups more alike"
+        )
+    if contaminated := found.get("contaminated"):
+        yield f"{contaminated:,} customers of the control group were contacted within their horizon"
     told = store.read(current_artifact(store, "campaign_outcomes"), "report.json")
     for content in told.values():  # none where it was made by an earlier version
         outcomes = json.loads(content)

@@ -258,9 +258,10 @@ def propensities_hold(outcomes: pd.DataFrame) -> Finding:
 
 
 def _drawn(outcomes: pd.DataFrame) -> pd.DataFrame:
-    """A row a customer and draw."""
+    """A row a customer and draw: of the share that they were decided on with first. Of those whose
+    share was changed later the control group's are fewer if contacting has kept others."""
     drawn = outcomes[outcomes["group"].notna()]
-    return drawn.drop_duplicates(["customer", "period", "control_share"])
+    return drawn.drop_duplicates(["customer", "period"])
 
 
 def _z(count: float, expected: float, rate: float) -> float:

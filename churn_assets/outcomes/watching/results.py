@@ -37,6 +37,7 @@ def _lift(report: dict[str, Any]) -> dict[str, Any]:
     return {
         **{name: report[name] for name in LIFT},
         "counted": report.get("counted"),  # not in older reports
+        "leaving": report.get("leaving"),  # not in older reports
         "by_customer": report.get("by_customer", {}).get("sentence"),  # not in older reports
         "measures": [
             {

@@ -22,7 +22,7 @@ import io
 import json
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
@@ -137,13 +137,25 @@ def merge(store: ArtifactStore, day: date, keys: Iterable[str]) -> Merged | None
     return merged
 
 
-def prune(store: ArtifactStore, before: date) -> int:
-    """Remove the days before `before`; returns how many."""
-    doomed = [day for day in days(store) if day < before]
-    for day in doomed:
-        for key in store.pointers(f"{FOLDER}/{day}"):
-            store.delete_pointer(key)
-    return len(doomed)
+def prune(store: ArtifactStore, before: date, needed: Collection[str] = ()) -> int:
+    """Remove the decisions of the days before `before`, except those needed (by id); returns of how
+    many days any were removed.
+
+    Raises:
+        ArtifactError: a part can't be read.
+    """
+    ids, touched = pa.array(needed, pa.string()), 0
+    for day in [day for day in days(store) if day < before]:
+        tables, keys = _parts_of(store, day)
+        whole = _cleaned(store, tables)
+        kept = whole.filter(pc.is_in(whole["decision_id"], ids))
+        touched += len(kept) < len(whole)
+        if not len(kept):
+            for key in keys:
+                store.delete_pointer(key)
+        elif len(kept) < sum(map(len, tables)):
+            _replace(store, day, kept, keys)
+    return touched
 
 
 def erase(store: ArtifactStore, customer_id: str, now: datetime) -> int:

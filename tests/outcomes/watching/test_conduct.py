@@ -187,6 +187,19 @@ def test_a_sound_draw_hides_no_broken_one_of_its_period(sound_share: float) -> N
         assert f"control group of {100 * sound_share:g} % from start" in found.figures["z"]
 
 
+def test_a_share_that_was_changed_breaks_no_log() -> None:
+    """Of those who were decided on before, contacting has kept more of one group: that is its
+    effect, and no fault of the draw."""
+    rng, before = np.random.default_rng(0), decisions(control=0.1).assign(control_share=0.1)
+    before["customer"] = np.arange(len(before))
+    stayed = rng.random(len(before)) < np.where(before["group"] == "control", 0.5, 0.9)
+    after = before[stayed].assign(control_share=0.2)
+    after.loc[rng.random(len(after)) < 0.1, ["group", "propensity"]] = ["control", 1.0]
+    assert conduct.propensities_hold(after).state != "ok"
+    found = conduct.propensities_hold(pd.concat([before, after], ignore_index=True))
+    assert found.state == "ok"
+
+
 def test_right_probabilities_are_believed() -> None:
     """Of 300 logs not one is called wrong beyond the level."""
     alarms = 0

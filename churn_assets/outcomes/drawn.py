@@ -1,0 +1,183 @@
+"""Whose outcomes of a draw are compared, from when on, and which decisions that takes.
+
+| case | rule |
+|---|---|
+| a plan was approved in this draw | its decisions are acted upon: all count from the first one |
+| decided before that, by `churn predict` or the API, and nobody contacted | a look: not counted |
+| decided before that, and a contact reported as sent, delivered or answered | no look: all count |
+| no plan was approved in this draw | every decision of it counts |
+| a customer's horizon | begins with the first decision of the draw that counts |
+| what is spent and made within it | counts, whatever decided it: another draw, or none at all |
+| decided on before with another share of the same draw | not compared (`_had_another_share`) |
+
+Each goes by days and decisions that both groups have, never by what came of a customer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
+from churn_assets.domain.experiment import Draw
+from churn_assets.outcomes.reached import REACHED, made_at
+
+
+def of_the_draw(table: pd.DataFrame, in_force: Draw | None = None) -> pd.DataFrame:
+    """The decisions of `joining.without_ids` that were made with the draw in force; with the latest
+    one where none was, or `in_force` isn't told."""
+    drawn = table[table["group"].notna()]
+    if drawn.empty:
+        return drawn
+    if in_force is not None and (mine := _made_with(drawn, in_force)).any():
+        return drawn[mine]
+    latest = drawn.iloc[-1]
+    return drawn[_made_with(drawn, Draw(latest["period"], latest["control_share"]))]
+
+
+def measured(table: pd.DataFrame, in_force: Draw | None = None) -> pd.DataFrame:
+    """`of_the_draw` without looks: who looked at what would be decided, and contacted nobody
+    before the first plan was approved, had begun nothing."""
+    return _without_looks(of_the_draw(table, in_force))
+
+
+def of_other_draws(table: pd.DataFrame, in_force: Draw) -> int:
+    """How many decisions were made with another draw since the one in force began: by a program
+    with other settings (`CHURN_EXPERIMENT__…`), whose control group is another one."""
+    mine = measured(table, in_force)
+    since = table["group"].notna() & (table["time"] >= mine["time"].min())
+    return int((since & ~table.index.isin(mine.index)).sum())
+
+
+def customers_of(table: pd.DataFrame, in_force: Draw | None = None) -> pd.DataFrame:
+    """A row a customer of the draw (as `measured` has it) whose outcome is known, from
+    `joining.without_ids`.
+
+    The outcome is that of the horizon that began with the customer's first decision that counts.
+    Discounts count that were accepted within it, and what contacts cost that were made within it,
+    of whatever decision: a later one of the draw, one of another draw or one of none, while the
+    experiment was off. So do those of earlier decisions: a contact that was promised before the
+    draw may be made after it, and an answer names the decision that promised it. Both groups had
+    contacts before the draw, so what was made of them and is answered late is in both alike. What
+    happens after the horizon changes nothing: an outcome that is known stays as it is. Columns:
+    those of the first decision, with `spend` summed up, and `contaminated`: someone of the control
+    group was contacted.
+    """
+    drawn = measured(table, in_force)
+    if drawn.empty:
+        return drawn.assign(contaminated=pd.Series(dtype=bool))
+    first = _first(drawn)
+    first = first[~first.index.isin(_had_another_share(table, drawn))]
+    begins, ends = (table["customer"].map(first[name]) for name in ("time", "known_at"))
+    earlier = table["time"] < begins
+    # An earlier contact may be answered now: it was made now only if it is reported so.
+    contact = table[[f"{kind}_at" for kind in REACHED]].min(axis="columns")
+    contact = contact.where(earlier, made_at(table))
+    accepted, written, made = (
+        (when <= ends) & (~earlier | (when >= begins))
+        for when in (table["accepted_at"], contact, made_at(table))
+    )
+    # Tables of earlier versions don't have what contacts cost.
+    contacts = pd.Series(0.0, table.index) + table.get("contact_cost", 0.0)
+    spend = (table["spend"] - contacts).where(accepted, 0.0) + contacts.where(made, 0.0)
+    within = table.assign(spend=spend, written=written).groupby("customer", sort=False)
+    first = first.assign(
+        spend=within["spend"].sum(),
+        contaminated=(first["group"] == "control") & within["written"].any(),
+    )
+    return first[first["known"]].reset_index()
+
+
+def basis(table: pd.DataFrame, in_force: Draw) -> dict[str, Any]:
+    """What the comparison rests on, as JSON.
+
+    Returns:
+        `from`, the day (UTC) of the first decision that counts, None before there is any;
+        `sources`, where the decisions come from with which customers' horizons begin; `looks`,
+        decisions before that day; `other_share`, customers who aren't compared since they were
+        decided on with another share of the same draw; `without_draw`, decisions since that day
+        while no experiment ran, and `control_decided`, of those the ones to contact somebody of the
+        control group.
+    """
+    whole, drawn = of_the_draw(table, in_force), measured(table, in_force)
+    first = _first(drawn)
+    others = _had_another_share(table, drawn)
+    compared = first[~first.index.isin(others)]
+    alone = table["customer"].map(first["group"]) == "control"
+    undrawn = table["group"].isna() & (table["time"] >= drawn["time"].min())
+    return {
+        "from": None if drawn.empty else f"{drawn['time'].min():%Y-%m-%d}",
+        "sources": {str(k): int(n) for k, n in compared["source"].value_counts().items()},
+        "looks": len(whole) - len(drawn),
+        "other_share": len(others),
+        "without_draw": int(undrawn.sum()),
+        "control_decided": int((undrawn & alone & table["contact"].astype(bool)).sum()),
+    }
+
+
+def needed(table: pd.DataFrame, before: pd.Timestamp) -> pd.Series[bool]:
+    """Which decisions of `joining.without_ids` are to be kept: those since `before` and, of every
+    period of which any of them is, what the horizon of each customer rests on.
+
+    Without them a customer's second decision would pass for the first one, but only of those who
+    are still there: of the group of whom fewer left, more.
+    """
+    keep = table["time"] >= before
+    for drawn in _periods_since(table, before):
+        first = _first(_without_looks(drawn))
+        begins, ends = (table["customer"].map(first[name]) for name in ("time", "known_at"))
+        keep |= (table["time"] >= begins) & (table["time"] <= ends)
+        for when in (table["accepted_at"], made_at(table)):
+            keep |= (table["time"] < begins) & (when >= begins) & (when <= ends)
+        keep[drawn.index[_contacted(drawn)][:1]] = True  # that its decisions were no looks
+    return keep
+
+
+def _periods_since(table: pd.DataFrame, before: pd.Timestamp) -> Iterator[pd.DataFrame]:
+    """The decisions of each draw whose period has any since `before`, whatever the share of it."""
+    drawn = table[table["group"].notna()]
+    for _, period in drawn.groupby("period", sort=False):
+        if period["time"].max() >= before:
+            yield from (part for _, part in period.groupby("control_share", sort=False))
+
+
+def _made_with(drawn: pd.DataFrame, draw: Draw) -> pd.Series:
+    return (drawn["period"] == draw.period) & (drawn["control_share"] == draw.control_share)
+
+
+def _first(drawn: pd.DataFrame) -> pd.DataFrame:
+    return drawn.drop_duplicates("customer").set_index("customer")
+
+
+def _contacted(drawn: pd.DataFrame) -> pd.Series[bool]:
+    """Whether a decision's contact was made, as far as anybody reported."""
+    return drawn["contact"].astype(bool) & made_at(drawn).notna()
+
+
+def _without_looks(drawn: pd.DataFrame) -> pd.DataFrame:
+    """Decisions of one draw from its first plan on, if nobody had been contacted before: one moment
+    for all customers, so it chooses none. Else all of them."""
+    plans = drawn["source"] == "campaign"
+    before = drawn["time"] < drawn.loc[plans, "time"].min()
+    return drawn if (before & _contacted(drawn)).any() else drawn[~before]
+
+
+def _had_another_share(table: pd.DataFrame, drawn: pd.DataFrame) -> pd.Index:
+    """Customers who were decided on with another share of the same draw before, and acted upon.
+
+    A smaller group is a part of a larger one: most of the control group stay in it, and those who
+    join it or leave it were treated otherwise until then. What that did to them is in one group
+    alone, so the change of a share is no new draw, and these customers can't be compared.
+    """
+    if drawn.empty:
+        return pd.Index([])
+    mine = drawn.iloc[0]
+    others = table[table["group"].notna()]
+    others = others[others["period"] == mine["period"]]
+    others = others[others["control_share"] != mine["control_share"]]
+    shares = (_without_looks(part) for _, part in others.groupby("control_share", sort=False))
+    acted = [s for s in shares if ((s["source"] == "campaign") | _contacted(s)).any()]
+    before = pd.concat([others.head(0), *acted]).groupby("customer")["time"].min()
+    begins = _first(drawn)["time"]
+    return begins.index[before.reindex(begins.index) < begins]

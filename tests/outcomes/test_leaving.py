@@ -1,0 +1,130 @@
+"""An outcome is known once leaving has been reported up to its end, for both groups alike."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from churn_assets.outcomes import leaving
+from churn_assets.outcomes.config import OutcomesConfig
+from churn_assets.outcomes.drawn import customers_of
+from churn_assets.outcomes.joining import join, without_ids
+from churn_assets.outcomes.lift import Customers, lift_report
+from churn_assets.serving.decision_log.parts import SCHEMA
+from tests.outcomes.test_joining import CONFIG, LEFT_ALONE, START, decision, event
+
+JANUARY = datetime(2027, 1, 15, 8, tzinfo=UTC)
+DAYS = timedelta(days=1)
+
+
+def company(customers: int, seed: int) -> tuple[pd.DataFrame, list[dict[str, Any]], Any]:
+    """Decisions of one morning, what is known of them at once, and who leaves when (NaN: stays).
+
+    40 % leave, of those who are contacted 20: 120 of 600 are kept, for a discount of 90."""
+    rng = np.random.default_rng(seed)
+    treated = rng.random(customers) < 0.5
+    leaves = rng.random(customers) < np.where(treated, 0.2, 0.4)
+    when = np.where(leaves, rng.uniform(0.5, 29.9, customers), np.nan)
+    row = decision(0, customer_value=600.0, churn_risk=0.4, time=JANUARY, control_share=0.5)
+    log = pd.DataFrame([row] * customers).reindex(columns=SCHEMA.names)
+    ids = [f"{number:032x}" for number in range(customers)]
+    log = log.assign(
+        decision_id=ids,
+        customer_id=ids,
+        group=np.where(treated, "treated", "control"),
+        contact=treated,
+        offer_level=np.where(treated, 3, 0),
+    )
+    told = {"kind": "accepted", "occurred_at": (JANUARY + DAYS).isoformat()}
+    accepted = [
+        told | {"event_id": f"a{each}", "customer_id": each, "decision_id": each}
+        for each in np.array(ids)[treated].tolist()
+    ]
+    return log, accepted, when
+
+
+def left(log: pd.DataFrame, when: Any, until: datetime) -> list[dict[str, Any]]:
+    """What a file of all who left before `until` says."""
+    days = zip(log["customer_id"], when, strict=True)
+    times = [(each, JANUARY + timedelta(days=float(day))) for each, day in days if day == day]
+    return [
+        {"event_id": f"c{each}", "customer_id": each, "kind": "churned"}
+        | {"occurred_at": time.isoformat()}
+        for each, time in times
+        if time < until
+    ]
+
+
+def test_leavers_who_are_imported_by_the_month_are_no_harm() -> None:
+    """A good campaign, whose discounts are known at once and half of whose leavers aren't: on 20
+    February it has cost 90 a customer and seems to have kept 60; it keeps 120."""
+    log, told, when = company(10_000, 0)
+    february, march = datetime(2027, 2, 1, tzinfo=UTC), datetime(2027, 3, 1, tzinfo=UTC)
+    config = OutcomesConfig()
+    found = {}
+    for day, until in ((20, february), (30, march)):
+        now = february + timedelta(days=day)
+        elsewhere = event("churned", 0, "Z", occurred_at=(until - DAYS).isoformat())
+        joined = join(log, [*told, *left(log, when, until), elsewhere], config, now)
+        customers = customers_of(without_ids(joined.table))
+        found[day] = (len(customers), lift_report(Customers.of(customers), config)["verdict"])
+    assert found == {20: (0, "not known yet"), 30: (10_000, "helps")}
+    too_early = without_ids(joined.table).assign(churned=when < (february - JANUARY) / DAYS)
+    assert lift_report(Customers.of(customers_of(too_early)), config)["verdict"] == "hurts"
+
+
+@pytest.mark.parametrize("who", ["C1", "C2", "elsewhere"])
+def test_it_is_known_for_both_groups_at_once(who: str) -> None:
+    """Whoever it is that was reported: who left says nothing of whose outcome is known."""
+    rows = [decision(1), decision(2, "C2", **LEFT_ALONE), decision(3, "C3", day=1)]
+    log = pd.DataFrame(rows).reindex(columns=SCHEMA.names)
+    now = START + timedelta(days=40)
+    for day, known in ((29.9, [False] * 3), (30, [True, True, False]), (31, [True] * 3)):
+        table = join(log, [event("churned", day, who)], CONFIG, now).table
+        assert table["known"].tolist() == known
+
+
+def test_where_nobody_is_reported_it_is_known_some_weeks_later() -> None:
+    """As in an installation that nobody has left yet; also where reports come in no order."""
+    log = pd.DataFrame([decision(1)]).reindex(columns=SCHEMA.names)
+    unordered = CONFIG.model_copy(update={"reported_in_order": False})
+    for events, config in (([], CONFIG), ([event("churned", 60, "C9")], unordered)):
+        for day, known in ((74, False), (75, True)):
+            joined = join(log, events, config, START + timedelta(days=day))
+            assert joined.table["known"].tolist() == [known]
+    at_once = CONFIG.model_copy(update={"report_days": 0})
+    assert join(log, [], at_once, START + timedelta(days=30)).table["known"].all()
+
+
+def test_an_end_that_is_still_to_come_says_nothing() -> None:
+    """A contract that was ended by a day to come: those of the days until then aren't reported."""
+    log = pd.DataFrame([decision(1)]).reindex(columns=SCHEMA.names)
+    joined = join(log, [event("churned", 100, "C9")], CONFIG, START + timedelta(days=40))
+    assert joined.leaving.last is None
+    assert not joined.table["known"].any()
+
+
+def test_reports_that_have_stopped_end_the_comparison() -> None:
+    """Why: those of later cohorts would all seem to stay, beside what was spent on the treated."""
+    customers = pd.DataFrame({"known_at": pd.date_range("2027-01-01", periods=100, tz="UTC")})
+    last = pd.Timestamp("2027-01-31", tz="UTC")
+    assert len(leaving.compared(customers, last)) == 31
+    assert len(leaving.compared(customers, None)) == 100
+    said = leaving.sentence(last, OutcomesConfig(), datetime(2027, 4, 1, tzinfo=UTC))
+    assert said.startswith("Nobody is reported as having left after 2027-01-31, so outcomes that")
+
+
+def test_the_report_says_up_to_when() -> None:
+    config, now = OutcomesConfig(), datetime(2027, 2, 20, tzinfo=UTC)
+    last = leaving.from_json(leaving.as_json(pd.Timestamp("2027-01-31", tz="UTC")))
+    said = leaving.sentence(last, config, now)
+    assert said == (
+        "Leaving has been reported up to 2027-01-31; outcomes that ended later aren't known yet."
+    )
+    assert "only 45 days after they end" in leaving.sentence(None, config, now)
+    unordered = config.model_copy(update={"reported_in_order": False})
+    assert "outcomes are known 45 days after" in leaving.sentence(last, unordered, now)

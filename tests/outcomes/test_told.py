@@ -1,0 +1,42 @@
+"""`churn outcomes report` says what the comparison rests on, and what it doesn't."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.api import reports
+from tests.outcomes.test_command import run
+
+LEAVING = "Leaving has been reported up to 2027-01-31; outcomes that ended later aren't known yet."
+
+
+def test_the_report_names_its_days_and_sources(own_home: Path) -> None:
+    basis = {
+        "from": "2027-01-04",
+        "sources": {"campaign": 3_900, "api": 100},
+        "looks": 4_000,
+        "other_share": 12,
+        "without_draw": 80,
+        "control_decided": 8,
+    }
+    more = {"leaving": LEAVING, "basis": basis, "contaminated": 5}
+    reports.publish(own_home, "lift_report", reports.lift_of(-0.12) | more)
+    reports.publish(own_home, "campaign_outcomes", {"events": 0, "left_out": {}})
+    code, said = run("outcomes", "report")
+    assert code == 0
+    lines = said.splitlines()
+    assert LEAVING in lines
+    [days] = [line for line in lines if line.startswith("Decisions count from 2027-01-04 on; ")]
+    assert days.endswith("customers' first ones are: 3,900 of plans, 100 of the API")
+    assert [line.split(",")[0].split(" ")[0] for line in lines[-4:]] == ["4", "12", "80", "5"]
+    assert "they were looks" in said
+    assert "8 of them to contact customers of the control group" in said
+
+
+def test_an_earlier_version_s_report_is_told(own_home: Path) -> None:
+    """It says nothing of all that."""
+    reports.publish(own_home, "lift_report", reports.lift_of(-0.12))
+    reports.publish(own_home, "campaign_outcomes", {"events": 0, "left_out": {}})
+    code, said = run("outcomes", "report")
+    assert code == 0
+    assert "Decisions count from" not in said
