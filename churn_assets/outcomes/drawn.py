@@ -42,6 +42,14 @@ def measured(table: pd.DataFrame, in_force: Draw | None = None) -> pd.DataFrame:
     return _without_looks(of_the_draw(table, in_force))
 
 
+def acted_upon(table: pd.DataFrame) -> pd.DataFrame:
+    """All decisions but looks, with whatever draw they were made, or none."""
+    drawn = table[table["group"].notna()]
+    draws = drawn.groupby(["period", "control_share"], sort=False, dropna=False)
+    kept = [i for _, part in draws for i in _without_looks(part).index]
+    return table[table["group"].isna() | table.index.isin(kept)]
+
+
 def of_other_draws(table: pd.DataFrame, in_force: Draw) -> int:
     """How many decisions were made with another draw since the one in force began: by a program
     with other settings (`CHURN_EXPERIMENT__…`), whose control group is another one."""

@@ -5,6 +5,8 @@
 | acceptance of each offer | first contacts of a period, outcome known; those sent, if reported |
 | effect and annoyance | each customer's first decision of a draw: contacted, or control group |
 
+Who looked before the first plan (`drawn`) contacted nobody: looks are left out of both.
+
 Of the control group those tell whom the policy would have contacted. A plan doesn't say whom it
 would have, so all of its control group do, and value and acceptance are adjusted for (`effects`).
 
@@ -36,6 +38,7 @@ from churn_assets.domain.offers import OFFER_LEVELS
 from churn_assets.domain.statistics import Floats, logit, sigmoid
 from churn_assets.domain.value import MONTHS_OF_VALUE
 from churn_assets.outcomes.config import OutcomesConfig
+from churn_assets.outcomes.drawn import acted_upon
 from churn_assets.outcomes.first_contacts import counts_as_made, first_of_a_period, once_asked
 from churn_assets.outcomes.learning.effects import Churn, fitted_effects
 from churn_assets.outcomes.learning.response import Responses, fitted_response
@@ -82,6 +85,7 @@ def measure(
     if held.state == "error":
         return Measured(learnt=0, why_not={RESPONSES: held.sentence, EFFECTS: held.sentence})
     learnt = int(learnable(outcomes, releases, assumed, learn_from, answer_days).sum())
+    outcomes = acted_upon(outcomes)
     whole = Measured(outcomes=len(known), learnt=learnt)
     answered = _that_answered(outcomes, releases, assumed, learn_from, answer_days)
     whole = _with_responses(whole, answered, releases, trees_from)
@@ -97,8 +101,9 @@ def learnable(
     answer_days: int = ANSWER_DAYS,
 ) -> pd.Series[bool]:
     """Which outcomes `measure` learns anything from, at its arguments."""
-    answered, _, none_told = _that_answered(outcomes, releases, assumed, learn_from, answer_days)
-    compared, none_compared = _treated_and_alone(outcomes, assumed, learn_from)
+    acted = acted_upon(outcomes)
+    answered, _, none_told = _that_answered(acted, releases, assumed, learn_from, answer_days)
+    compared, none_compared = _treated_and_alone(acted, assumed, learn_from)
     speaks = pd.Series(data=False, index=outcomes.index)
     if not none_told:
         speaks.loc[answered.index[_own_log_odds(answered, releases)[1]]] = True

@@ -23,6 +23,7 @@ from churn_assets.messages.corpus.reviewed import SLOT, all_reviewed
 from churn_assets.messages.shield.brief import SERVICES
 from churn_assets.messages.shield.validation import Shield
 from churn_assets.messages.writing.bandit import Audience, Outcome, TemplateBandit, template_id
+from churn_assets.outcomes.drawn import acted_upon
 from churn_assets.outcomes.first_contacts import once_asked
 from churn_assets.outcomes.learning.pairs import decided
 from churn_assets.outcomes.reached import was_not_sent
@@ -42,7 +43,7 @@ def answered(table: pd.DataFrame, answer_days: int, now: datetime) -> Iterator[O
     """
     # Tables of earlier versions don't have when the contact was made.
     ends = table.get("answers_from", table["time"]) + pd.Timedelta(days=answer_days)
-    table = table.assign(ends=ends)
+    table = acted_upon(table.assign(ends=ends))  # who only looked sent nothing
     sent = table[table["template"].notna() & ~was_not_sent(table)]
     over = sent["ends"] <= pd.Timestamp(now)
     if table[["sent_at", "delivered_at"]].notna().any(axis=None):

@@ -218,3 +218,18 @@ def test_a_plan_s_control_group_tells_beside_the_policy_s() -> None:
     assert found.acceptance_effect is not None
     assert found.acceptance_effect.lower <= ASSUMED.acceptance_effect
     assert found.acceptance_effect.upper >= ASSUMED.acceptance_effect
+
+
+def test_who_only_looked_first_taught_no_effect() -> None:
+    """Why: nobody was contacted after `churn predict`, which two months later a plan was made by;
+    held to be contacts they said that an acceptance does nothing."""
+    plans = outcomes(1, 20_000, "assumed").assign(source="campaign")
+    looks = plans.assign(source="predict", accepted=False, spend=0.0)
+    looks["accepted_at"] = looks["refused_at"]
+    for when in ("time", "known_at"):
+        looks[when] -= pd.Timedelta(days=60)
+    table = pd.concat([looks, plans], ignore_index=True)
+    found, alone = measured(table, models([])), measured(plans, models([]))
+    assert alone.acceptance_effect is not None
+    assert found.acceptance_effect == alone.acceptance_effect
+    assert found.annoyance_effect == alone.annoyance_effect

@@ -69,7 +69,9 @@ def outcomes(
             "sent_at": pd.Series(pd.NaT, range(count), dtype="datetime64[us, UTC]"),
             "delivered_at": pd.Series(pd.NaT, range(count), dtype="datetime64[us, UTC]"),
             "accepted": reactions.accepted,
+            "accepted_at": pd.Series(began).where(reactions.accepted),
             "refused": False,
+            "refused_at": pd.Series(pd.NaT, range(count), dtype="datetime64[us, UTC]"),
             "churned": reactions.churned,
             "spend": spend * seen.values,
         }
