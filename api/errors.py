@@ -21,6 +21,7 @@ from churn_assets.serving.problems import Problems, log_unexpected, problem, pro
 log = logging.getLogger("api.errors")
 
 RETRY = {"retry-after": "2"}
+MOST_TOLD = 1_000  # characters of a problem: looking for addresses in a long word is slow
 
 ADDRESS = re.compile(
     r"""\w[\w+.-]*://[^\s'"]*[^\s'".,:;)]   # a URL
@@ -134,7 +135,7 @@ def without_addresses(problem: str, store: str) -> str:
     Args:
         store: its URL.
     """
-    told = ADDRESS.sub("…", problem.replace(store, "the store"))
+    told = ADDRESS.sub("…", problem.replace(store, "the store")[:MOST_TOLD])
     bucket = urlsplit(store).netloc  # which the service's own sentences name
     named = rf"(?<![\w-]){re.escape(bucket)}(?![\w-])(/[^\s'\",:;)]+)?"
     return re.sub(named, "…", told) if bucket else told

@@ -151,8 +151,12 @@ class SqliteFeedbackLog:
         removed = 0
         for part in self.unknown(lambda ids: ()):
             over = [(event_id,) for event_id, content in part if is_over(content, before)]
-            with self._connected() as db:
+            if not over:
+                continue
+            with self._connected() as db:  # one flush to disk for all: whoever records waits for it
+                db.execute("BEGIN IMMEDIATE")
                 db.executemany("DELETE FROM feedback WHERE event_id = ?", over)
+                db.execute("COMMIT")
             removed += len(over)
         return removed
 

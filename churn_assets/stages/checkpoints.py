@@ -36,9 +36,9 @@ def write_checkpoint(folder: Path, step: int, write: Callable[[Path], None]) -> 
 
 
 def flush(folder: Path) -> None:
-    """Return when the files in the folder are on the disk: a power cut leaves half of a file whose
+    """Return when all that is in the folder is on the disk: a power cut leaves half of a file whose
     name is there already, else."""
-    for path in folder.iterdir():
+    for path in (*folder.rglob("*"), folder):
         descriptor = os.open(path, os.O_RDONLY)
         try:
             os.fsync(descriptor)

@@ -120,7 +120,6 @@ def run_with_pipes(stage: Stage, pipes: PipesContext, held: ExitStack) -> StageS
 def main(stage: Stage) -> None:
     """Entry point of a stage's program."""
     signal.signal(signal.SIGTERM, _interrupt)
-    take_one_card()
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
     with ExitStack() as held:
         with open_pipes() as pipes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import IO
 
 from churn_assets.domain.plain_errors import FULL
+
+UNFLUSHED = (errno.EACCES, errno.EPERM, errno.EINVAL, errno.ENOTSUP)
 
 
 def file_sha256(path: Path) -> str:
@@ -61,12 +64,20 @@ def copy_tree(source: Path, target: Path) -> Path:
 
 def flush(path: Path) -> None:
     """Flush a file to disk, or which files a folder has: what was renamed into it, flushed itself,
-    may be gone after a power cut without that."""
-    descriptor = os.open(path, os.O_RDONLY)
+    may be gone after a power cut without that.
+
+    A folder that can't be flushed stays as it is: it may be somebody else's, to be written to and
+    not to be read, or on a file system that flushes files alone.
+    """
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if error.errno not in UNFLUSHED or not path.is_dir():
+            raise
 
 
 @contextmanager

@@ -9,10 +9,11 @@ from unittest.mock import Mock
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from transformers import OPTConfig, OPTForCausalLM
 
 from churn_assets.messages.config import BaseModelConfig, LoraSettings
-from churn_assets.messages.models import base_model, ppo_stage
+from churn_assets.messages.models import base_model, ppo_stage, sft
 from churn_assets.messages.models.language_model import (
     load_training,
     save_training,
@@ -47,19 +48,21 @@ def test_a_checkpoint_has_its_name_only_once_it_is_on_the_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Why: what no disk holds yet is lost with the power, its name isn't."""
-    flushed: list[tuple[str, bool]] = []
+    flushed: set[str] = set()
 
     def fsync(descriptor: int) -> None:
         path = Path(f"/proc/self/fd/{descriptor}").readlink()
-        flushed.append((path.name, path.parent.name.startswith("writing-")))
+        [writing] = tmp_path.glob("writing-*")
+        flushed.add(path.relative_to(writing).as_posix())
 
     def write(fresh: Path) -> None:
         (fresh / "a").write_text("1")
-        (fresh / "b").write_text("2")
+        (fresh / "sft").mkdir()  # PEFT gives an adapter with a name a folder of its own
+        (fresh / "sft" / "b").write_text("2")
 
     monkeypatch.setattr(os, "fsync", fsync)
     write_checkpoint(tmp_path, 2, write)
-    assert sorted(flushed) == [("a", True), ("b", True)]
+    assert flushed == {".", "a", "sft", "sft/b"}
 
 
 def test_torn_drafts_are_named(tmp_path: Path) -> None:
@@ -115,3 +118,16 @@ def test_a_torn_file_of_the_base_is_named(tmp_path: Path, name: str) -> None:
     cut(newest / name, 100)
     with pytest.raises(DamagedArtifactError, match=f"{name} is damaged: .*; remove {newest}$"):
         base_model._restore(tmp_path, model, optimizers)
+
+
+@pytest.mark.parametrize("left", [0, 100])
+def test_a_torn_adapter_of_sft_is_named(tmp_path: Path, left: int) -> None:
+    """Why: the library that resumes it would say neither file nor folder."""
+    adapter = tmp_path / "checkpoint-2" / "sft" / "adapter_model.safetensors"
+    adapter.parent.mkdir(parents=True)
+    save_file({"weight": torch.ones(8, 8)}, adapter)
+    (tmp_path / "checkpoint-2" / "trainer_state.json").write_text("{}")
+    assert sft._last_whole_checkpoint(tmp_path) == str(tmp_path / "checkpoint-2")
+    cut(adapter, left)
+    with pytest.raises(DamagedArtifactError, match=rf"{adapter} is damaged.*checkpoint-2$"):
+        sft._last_whole_checkpoint(tmp_path)

@@ -15,7 +15,7 @@ from churn_assets.outcomes import assets
 from churn_assets.outcomes.config import OutcomesConfig
 from churn_assets.outcomes.matching import answering_from
 from churn_assets.serving.decision_log import parts
-from churn_assets.serving.feedback import open_feedback_log
+from churn_assets.serving.feedback import SqliteFeedbackLog, open_feedback_log
 from churn_assets.storage.local import LocalArtifactStore
 from tests.outcomes.test_joining import decision
 from tests.serving.test_decision_log import COLUMNS
@@ -68,3 +68,19 @@ def test_events_are_kept_as_long_as_the_oldest_decision() -> None:
     assert answering_from([], now, config) == datetime(2026, 2, 19, tzinfo=UTC)
     old = [date(2024, 1, 5), date(2026, 5, 30)]
     assert answering_from(old, now, config) == datetime(2024, 1, 3, tzinfo=UTC)
+
+
+def test_letting_many_events_go_keeps_nobody_waiting(tmp_path: Path) -> None:
+    """Why: each was flushed to disk by itself, and meanwhile opt-outs were refused."""
+    when = datetime(2020, 1, 1, tzinfo=UTC)
+    with closing(SqliteFeedbackLog(tmp_path / "feedback.sqlite3")) as log:
+        for i in range(50):
+            told = {"event_id": f"e{i}", "customer_id": "C1", "kind": "sent"}
+            log.record(f"e{i}", json.dumps(told | {"occurred_at": when.isoformat()}))
+        said: list[str] = []
+        with log._connected() as db:
+            db.set_trace_callback(said.append)
+        assert log.tidy(when + timedelta(days=1)) == 50
+        assert log.events() == []
+    asked = [line.split()[0] for line in said if not line.startswith("SELECT")]
+    assert asked == ["BEGIN", *["DELETE"] * 50, "COMMIT"]

@@ -6,7 +6,9 @@ import json
 import logging
 import math
 import os
+import runpy
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +28,7 @@ from churn_assets.stages import entry
 from churn_assets.stages.checkpoints import held_checkpoints
 from churn_assets.stages.child_process import StageError
 from churn_assets.stages.entry import ThrottledProgress, open_pipes, run_with_pipes
+from churn_assets.stages.registry import STAGES
 from churn_assets.stages.runner import made_before, make_once, run_stage
 from churn_assets.stages.spec import Progress, Stage, StageSpec, silent
 from churn_assets.storage.local import LocalArtifactStore
@@ -373,3 +376,19 @@ def test_a_stage_sees_one_card(
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", given)
     entry.take_one_card()
     assert os.environ["CUDA_VISIBLE_DEVICES"] == taken
+
+
+def test_a_stage_is_loaded_with_one_card_in_sight(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Why: what it imports asks the driver for cards, which reads the variable once."""
+    seen = []
+
+    class Program:
+        def load(self) -> None:
+            seen.append(os.environ["CUDA_VISIBLE_DEVICES"])
+
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,3")
+    monkeypatch.setitem(STAGES, "sft_model", Program())
+    monkeypatch.setattr(entry, "main", lambda stage: seen.append("run"))
+    monkeypatch.setattr(sys, "argv", ["stages", "sft_model"])
+    runpy.run_module("churn_assets.stages", run_name="__main__")
+    assert seen == ["2", "run"]

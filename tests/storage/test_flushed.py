@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -58,3 +60,28 @@ def test_a_pointers_new_name_is_flushed(tmp_path: Path, monkeypatch: pytest.Monk
     before, after = disk.around(file)
     assert file.stat().st_ino in before
     assert file.parent.stat().st_ino in after
+
+
+def test_a_folder_that_cannot_be_flushed_fails_no_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Why: a drop box may be written to and not read, and some file systems flush files alone; the
+    file was there, and its writer was told that it wasn't. A file that isn't flushed is none."""
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write_atomically(tmp_path / "a.csv", b"whole")
+    assert (tmp_path / "a.csv").read_bytes() == b"whole"
+
+    def never(descriptor: int) -> None:
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(os, "fsync", never)
+    with pytest.raises(OSError, match="Invalid argument"):
+        write_atomically(tmp_path / "b.csv", b"whole")
+    assert not (tmp_path / "b.csv").exists()

@@ -7,7 +7,6 @@ seriously: prompts are padded on the left for sampling, and padding never change
 from __future__ import annotations
 
 import json
-import logging
 import math
 import os
 import shutil
@@ -48,9 +47,6 @@ from churn_assets.messages.models.tensors import read_tensors
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 transformers_logging.disable_progress_bar()  # weights are there in milliseconds: no bar in a log
-# In 8 bit it warns at each layer of each forward pass that inputs are cast: millions of lines, all
-# of which would go to Dagster's log. What it calls an error is still told.
-logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 warnings.filterwarnings("ignore", "`.*gradient_checkpointing.*` is", FutureWarning)  # PEFT asks it
 SFT = "sft"  # the adapter that writes good messages: PPO-Text's reference
 LOGITS = 2**26  # in memory together: 256 MB in 32 bits, a handful of such tensors at a time

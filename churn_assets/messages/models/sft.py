@@ -41,6 +41,7 @@ from churn_assets.messages.models.language_model import (
     with_new_adapter,
 )
 from churn_assets.messages.models.model_card import write_model_card
+from churn_assets.messages.models.tensors import read_tensors
 from churn_assets.messages.shield.validation import Shield
 from churn_assets.stages.checkpoints import flush
 from churn_assets.stages.spec import Progress, silent
@@ -179,6 +180,8 @@ def _last_whole_checkpoint(folder: Path) -> str | None:
         if not (checkpoint / TRAINER_STATE_NAME).exists():
             shutil.rmtree(checkpoint)
     found: str | None = get_last_checkpoint(folder)
+    for weights in Path(found).rglob("*.safetensors") if found else ():
+        read_tensors(weights, Path(found or ""))  # the library wouldn't say which file is damaged
     return found
 
 

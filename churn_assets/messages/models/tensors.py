@@ -11,8 +11,11 @@ from torch import Tensor
 from churn_assets.storage.protocol import DamagedArtifactError
 
 
-def read_tensors(path: Path) -> dict[str, Tensor]:
+def read_tensors(path: Path, checkpoint: Path | None = None) -> dict[str, Tensor]:
     """Name -> tensor of a safetensors file in a checkpoint's folder.
+
+    Args:
+        checkpoint: the folder; None: the file's own.
 
     Raises:
         DamagedArtifactError: the file is cut off, no such file, or missing; one line that names it
@@ -21,5 +24,5 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except (SafetensorError, FileNotFoundError) as error:
-        message = f"{path} is damaged: {error}; remove {path.parent}"
+        message = f"{path} is damaged: {error}; remove {checkpoint or path.parent}"
         raise DamagedArtifactError(message) from error
