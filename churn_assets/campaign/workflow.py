@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from churn_assets.campaign import sending, templates
+from churn_assets.campaign import sending, suppression, templates
 from churn_assets.campaign.config import CampaignConfig
 from churn_assets.campaign.contacts.ledger import (
     Ledger,
@@ -38,7 +38,6 @@ from churn_assets.campaign.stored_plans import (
     put_plan,
     remove_unneeded,
 )
-from churn_assets.campaign.suppression import suppressed, unknown_ids
 from churn_assets.customers.people import people_file
 from churn_assets.customers.schema import CustomerSchema
 from churn_assets.domain.experiment import (
@@ -132,7 +131,7 @@ class Campaigns:
             )
         running = self._running()
         table, histories = read_parquet(folder / "predictions.parquet"), self.ledger.histories()
-        listed = suppressed(self.store, self.config)
+        listed = suppression.suppressed(self.store, self.config)
         assessor = Assessor.load(registry.folder())
         price = followed_price(
             self.store, self.config, running, assessor, table, histories, serving.release_id, now
@@ -150,7 +149,8 @@ class Campaigns:
             erased=self.ledger.erased(table["customer_id"].to_pylist()),
             price=price,
             suppressed=listed,
-            unknown_ids=lambda: unknown_ids(listed, self.store, self.ledger),
+            unknown_ids=lambda: suppression.unknown_ids(listed, self.store, self.ledger),
+            unknown_opt_outs=lambda: suppression.unknown_opt_outs(histories, self.store),
             promises=self._promises(now.date()),
             in_control=self.control(now),
             exploration=running.exploration if running.explores and not report["baseline"] else 0.0,
