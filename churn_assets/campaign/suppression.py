@@ -1,5 +1,5 @@
-"""Whom no plan contacts: the suppression list that the settings or the contract name, and what is to
-be said of ids that keep nobody out, there and among those who opted out."""
+"""Whom no plan contacts: the suppression list that the settings or the contract name, and what is
+to be said of ids that keep nobody out, there and among those that opted out."""
 
 from __future__ import annotations
 

@@ -265,12 +265,14 @@ def cancel(*, plan_id: InForce = None, by: By) -> None:
 
 @app.command()
 def forget(
-    customer_id: Annotated[str, typer.Argument(help="your own key of the customer")],
+    customer_ids: Annotated[
+        list[str], typer.Argument(metavar="ID…", help="your own keys of the customers")
+    ],
 ) -> None:
-    """Erase a customer from ledger, feedback and decision log, as `churn outcomes erase`."""
+    """Erase customers from ledger, feedback and decision log, as `churn outcomes erase`."""
     from churn_assets.cli.proof.outcomes import erase
 
-    erase(customer_id)
+    erase(customer_ids)
 
 
 def _channels(contacts: list[str] | None) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""Opt-outs under ids that no customer has: they keep nobody out, which a plan and the status say."""
+"""Opt-outs under ids that no customer has keep nobody out: plans and the status say so."""
 
 from __future__ import annotations
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,7 +16,7 @@ from churn_assets.cli.releases import begun_store, open_registry
 from churn_assets.settings import load_settings
 
 if TYPE_CHECKING:
-    from churn_assets.serving.feedback import FeedbackLog
+    from churn_assets.campaign.contacts.feed import LedgerFeed
     from churn_assets.storage.protocol import ArtifactStore
 
 SOURCES = {"campaign": "of plans", "api": "of the API", "command": "of churn predict"}
@@ -27,7 +26,7 @@ app = typer.Typer(cls=PlainErrors, help=__doc__, no_args_is_help=True)
 
 
 @contextmanager
-def _feedback() -> Iterator[FeedbackLog]:
+def _feedback() -> Iterator[LedgerFeed]:
     """Reported events, of which the contact ledger is told, too."""
     from churn_assets.campaign.contacts.feed import LedgerFeed
     from churn_assets.campaign.contacts.opening import LateLedger
@@ -175,27 +174,17 @@ def _not_counted(store: ArtifactStore, found: Mapping[str, Any]) -> Iterator[str
 
 
 @app.command()
-def erase(customer_id: Annotated[str, typer.Argument(help="your own key of the customer")]) -> None:
-    """Remove everything that decision log, feedback and contact ledger hold about one customer."""
-    from churn_assets.serving.decision_log import parts
-    from churn_assets.storage.protocol import ArtifactError
+def erase(
+    customer_ids: Annotated[
+        list[str], typer.Argument(metavar="ID…", help="your own keys of the customers")
+    ],
+) -> None:
+    """Remove everything that decision log, feedback and contact ledger hold about customers.
 
-    try:
-        decisions = parts.erase(begun_store(), customer_id, datetime.now(UTC))
-    except ArtifactError:  # somebody has to mend the store: what can be erased is, before
-        events = _erase_events(customer_id)
-        typer.echo(
-            f"{events:,} events about this customer are erased, and what the contact ledger had of "
-            "them; not all decisions are"
-        )
-        raise
-    events = _erase_events(customer_id)
-    typer.echo(
-        f"{decisions:,} decisions and {events:,} events about this customer are erased, and what "
-        "the contact ledger had of them"
-    )
+    Exits with 1 where nothing at all is kept about one of them, and no customer has the id: it may
+    be misspelt. The others are erased.
+    """
+    from churn_assets.cli.proof.erasing import erase_all
 
-
-def _erase_events(customer_id: str) -> int:
     with _feedback() as log:
-        return log.erase(customer_id)
+        erase_all(dict.fromkeys(customer_ids), log)
