@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from churn_assets.campaign.contacts.ledger import Ledger
-from churn_assets.cli.campaign import _cost
+from churn_assets.cli.campaign_plan import cost_of
 from churn_assets.serving.schemas import SAMPLE_REQUEST
 from churn_assets.storage.current import asset_pointer
 from churn_assets.storage.local import LocalArtifactStore
@@ -266,11 +266,11 @@ def test_a_line_a_day_says_what_became_of_it(
 def test_promises_above_the_budget_are_told_in_words() -> None:
     """Nobody understood "457.13 of 0.00"."""
     report = {"expected_cost": 457.13, "budget": 0.0, "promised": 8}
-    assert _cost(report) == (
+    assert cost_of(report) == (
         "cost 457.13, as promised already: more than the budget of 0.00, "
         "so nothing is added that costs money"
     )
-    assert _cost(report | {"budget": 900.0}) == "cost 457.13 of 900.00"
+    assert cost_of(report | {"budget": 900.0}) == "cost 457.13 of 900.00"
 
 
 def test_an_empty_day_goes_through_every_command(ready: Path, churn: Churn, tmp_path: Path) -> None:

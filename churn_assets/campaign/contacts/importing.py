@@ -21,6 +21,7 @@ from churn_assets.campaign.contacts.event import IMPORTED, Event, Kind
 from churn_assets.campaign.contacts.ledger import Ledger
 from churn_assets.customers.reading.imports import Imported, Refused, clash, in_parts
 from churn_assets.customers.reading.rows import BrokenRow
+from churn_assets.domain.events import refuse_anothers
 from churn_assets.serving.events import EARLIEST
 from churn_assets.serving.schemas import CustomerId, EventId, Printable
 
@@ -100,7 +101,9 @@ def _as_before(event: Event, known: Event) -> Event:
 
 
 def _event(row: ContactRow, zone: ZoneInfo, now: datetime) -> Event:
-    """Raises ValueError for a time that is none, or none that a contact can have."""
+    """Raises ValueError for a time that is none, or none that a contact can have, and for a plan's
+    decision about another customer."""
+    refuse_anothers(row.decision_id, row.customer_id)
     when = _instant(row.occurred_at, zone)
     if not EARLIEST <= when <= now + AHEAD:
         raise ValueError(f"occurred_at: must lie between {EARLIEST:%Y-%m-%d} and a day from now")

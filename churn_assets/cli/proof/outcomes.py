@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from churn_assets.cli.errors import PlainErrors, fail
-from churn_assets.cli.imports import Noted, fields_named, importing, noting, report_import
+from churn_assets.cli.imports import (
+    Force,
+    Noted,
+    fields_named,
+    importing,
+    noting,
+    refuse_nobodys,
+    report_import,
+)
 from churn_assets.cli.releases import begun_store, open_registry
 from churn_assets.settings import load_settings
 
@@ -56,6 +64,7 @@ def import_(
             "contract's `events` says"
         ),
     ] = None,
+    force: Force = False,
 ) -> None:
     """Add the events of a file to those of POST /feedback.
 
@@ -64,7 +73,8 @@ def import_(
     otherwise, and its kinds, stands in the contract (`events`). A day alone counts from its
     midnight, in the contract's `people.default_zone`, else the service's. Encoding and delimiter
     are found out. An answer may speak of what an earlier release offered. Reading a file again
-    changes nothing.
+    changes nothing. A file half of whose ids or more are nobody's is refused whole: a spreadsheet
+    may have taken their zeros.
     """
     # Imported here: other commands need no pandas.
     from churn_assets.campaign.opening import under_contract
@@ -90,7 +100,10 @@ def import_(
         store = begun_store()
     percent = tuple(sorted({*offers_in_service(store).percent, *percent_offered(store)}))
     with _feedback() as log, importing(file) as progress:
-        rows = rows_of(FeedbackEvent, file, names, progress, said.columns.keys() - given.keys())
+        agreed = said.columns.keys() - given.keys()
+        if not force:
+            refuse_nobodys(rows_of(FeedbackEvent, file, names, progress, agreed), store)
+        rows = rows_of(FeedbackEvent, file, names, progress, agreed)
         result = record(noting(rows, noted), log, percent, said, days)
     report_import(rows, "events", result, noted, store, settings.campaign.channels)
 
