@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import re
-from typing import Literal, get_args
+from typing import Annotated, Any, Final, Literal, get_args
+
+from pydantic import BeforeValidator
 
 EventKind = Literal[
     "sent", "delivered", "not_sent", "accepted", "refused", "unsubscribed", "churned"
 ]
 EVENT_KINDS: tuple[EventKind, ...] = get_args(EventKind)
+OPTED_OUT: Final = "opted_out"
+UNSUBSCRIBED: Final = "unsubscribed"
+"""One thing: as the contact ledger calls it, and as it is reported."""
+
+
+def as_reported(kind: Any) -> Any:
+    """A kind under the name that reports have for it."""
+    return UNSUBSCRIBED if kind == OPTED_OUT else kind
+
+
+ReportedKind = Annotated[EventKind, BeforeValidator(as_reported)]
+"""A kind of event as somebody writes it, who may know the ledger's name of an opt-out."""
 
 OF_A_REQUEST = re.compile(r"[0-9a-f]{32}", re.ASCII)
 OF_A_PLAN = re.compile(r"\d{8}-[0-9a-f]+:(?P<customer>.+)", re.ASCII | re.DOTALL)

@@ -6,14 +6,13 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from churn_assets.campaign.contacts.event import Event
+from churn_assets.campaign.contacts.event import KINDS, Event
 from churn_assets.campaign.contacts.opening import LateLedger
 from churn_assets.serving.event_text import CONFLICT, Known, read_event
 from churn_assets.serving.feedback import ERASED, FeedbackLog
 from churn_assets.storage.protocol import DamagedArtifactError
 
 PREFIX = "feedback:"  # begins the keys of reported events
-KINDS = {"unsubscribed": "opted_out"}  # what the ledger calls it; others have one name
 UNTOLD = ("delivered",)  # says no more of a contact than `sent` did
 
 

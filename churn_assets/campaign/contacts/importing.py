@@ -15,9 +15,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from churn_assets.campaign.contacts.event import IMPORTED, Event, Kind
+from churn_assets.campaign.contacts.event import IMPORTED, KINDS, Event, Kind
 from churn_assets.campaign.contacts.ledger import Ledger
 from churn_assets.customers.reading.imports import Imported, Refused, clash, in_parts
 from churn_assets.customers.reading.rows import BrokenRow
@@ -29,6 +29,11 @@ PART = 5_000  # rows written together
 NOON = time(12)  # stands for a day whose hour nobody wrote down
 AHEAD = timedelta(days=1)  # clocks differ
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+
+
+def _as_kept(kind: Any) -> Any:
+    """A kind under the ledger's own name, where a file has the one of `POST /feedback`."""
+    return KINDS.get(kind, kind) if isinstance(kind, str) else kind
 
 
 class ContactRow(BaseModel):
@@ -46,7 +51,7 @@ class ContactRow(BaseModel):
 
     customer_id: CustomerId
     occurred_at: Annotated[str, Field(min_length=1, max_length=64)]
-    kind: Kind = "sent"
+    kind: Annotated[Kind, BeforeValidator(_as_kept)] = "sent"
     channel: Annotated[str, Field(min_length=1, max_length=64), Printable] | None = None
     offer_percentage: int | None = Field(None, ge=0, le=100)
     event_id: EventId | None = None
