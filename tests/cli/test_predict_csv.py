@@ -28,9 +28,8 @@ def test_an_outcome_can_name_the_decision_of_a_csv(churn: Churn, tmp_path: Path)
 
 def test_what_is_not_told_is_empty() -> None:
     """Where nothing is recorded and no experiment runs; columns that were there stay in place."""
-    decision = dict.fromkeys(COLUMNS)
-    metadata = decision | {"warnings": []}
-    metadata = {name: metadata[name] for name in metadata.keys() - {"decision_id", "group", "excluded"}}
+    untold = {"decision_id", "group", "excluded"}
+    metadata = {name: None for name in COLUMNS if name not in untold} | {"warnings": []}
     answer = {"row": 1, "customer_id": "C1", "message": None, "decision": {}, "metadata": metadata}
     written: list[str] = []
     Answers(Format.CSV, written.append).add([answer])
