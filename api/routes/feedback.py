@@ -33,6 +33,12 @@ class FeedbackReceipt(BaseModel):
 
     event_id: str = Field(examples=["evt-000017"])
     duplicate: bool = Field(description="the same event was there already", examples=[False])
+    known: bool | None = Field(
+        description="whether the latest predictions have a customer of this id, written so; false: "
+        "of somebody who left or is new, or of nobody, whom the event then reaches (`8308` is not "
+        "`0008308`). It is recorded all the same. null: there are no predictions to look in",
+        examples=[True],
+    )
 
 
 @router.post(
@@ -58,4 +64,8 @@ async def feedback(event: FeedbackEvent, request: Request) -> Response:
         raise ApiError(
             409, "conflict", "another event has this id; it stays", loc=["body", "event_id"]
         )
-    return JsonResponse({"event_id": event.event_id, "duplicate": outcome == DUPLICATE})
+    book = services_of(request).host.book
+    known = None if book is None else event.customer_id in book.row_of
+    return JsonResponse(
+        {"event_id": event.event_id, "duplicate": outcome == DUPLICATE, "known": known}
+    )

@@ -52,7 +52,7 @@ def open_campaigns(
     """Campaigns under the rules of the contract where it has some, else under the settings'.
 
     Args:
-        contract: of the customers; None: the built-in one.
+        contract: of the customers; None, or one of a campaign alone: the built-in one.
         default_zone: of customers without a zone, where the contract names none.
         learn_from_answers: whether templates are drawn by what answers said of them.
         experiment: the settings of who is left alone; the store's switch overrules them.
@@ -68,7 +68,7 @@ def open_campaigns(
         default_zone,
         experiment,
         learn_from_answers=learn_from_answers,
-        has_contract=contract is not None,
+        contract=contract.name if contract is not None and contract.identity else None,
     )
 
 

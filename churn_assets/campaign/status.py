@@ -31,6 +31,7 @@ from churn_assets.campaign.spending import (
     yearly_values,
 )
 from churn_assets.campaign.stored_plans import load_plan
+from churn_assets.campaign.suppression import unknown_opt_outs
 from churn_assets.domain.plain_errors import describe
 from churn_assets.domain.value import MONTHS_OF_VALUE
 from churn_assets.release.offers import offers_in_service
@@ -137,7 +138,8 @@ def status_of(campaigns: Campaigns, now: datetime, days: int) -> dict[str, Any]:
     (`Day.as_dict` each, the oldest first); `other_discounts`, accepted in these days of no contact
     that a plan handed over, and what of them is `discounts_of_strangers`, whom the predictions
     don't have (`strangers`, their ids), at the mean of the bills; and `month`, where a month's
-    budget is set, else None; what is spent of it has those discounts, `of_strangers`.
+    budget is set, else None; what is spent of it has those discounts, `of_strangers`; and
+    `unknown_opt_outs`, a sentence about ids that opted out and are no customer's, None without any.
     Where there are no predictions that can be read, whose bills the discounts are of, `problem`
     says so, and what was taken, both discounts and `month` are None.
 
@@ -166,9 +168,10 @@ def status_of(campaigns: Campaigns, now: datetime, days: int) -> dict[str, Any]:
         _count(found, first, told[customer], history, [sum(each) for each in money], zone, now)
     _add_waiting(campaigns, found, {e.event_key for each in told.values() for e in each}, now)
     lines = [found[day].as_dict() for day in sorted(found)]
+    opt_outs = unknown_opt_outs(histories, campaigns.store)
     if problem is not None:
         names = ("other_discounts", "discounts_of_strangers", "strangers", "month")
-        unknown = dict.fromkeys(names) | {"problem": problem}
+        unknown = dict.fromkeys(names) | {"problem": problem, "unknown_opt_outs": opt_outs}
         told_of = [line | {"taken": None} for line in lines]
         return {"now": now.isoformat(timespec="seconds"), "days": told_of, **unknown}
     return {
@@ -178,6 +181,7 @@ def status_of(campaigns: Campaigns, now: datetime, days: int) -> dict[str, Any]:
         "discounts_of_strangers": round(besides.of_strangers, 2),
         "strangers": besides.strangers,
         "month": _month(campaigns, histories, values, fees, months, now, besides.this_month),
+        "unknown_opt_outs": opt_outs,
     }
 
 

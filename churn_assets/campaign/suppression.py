@@ -1,10 +1,12 @@
-"""The suppression list that the settings or the contract name: whom no plan contacts."""
+"""Whom no plan contacts: the suppression list that the settings or the contract name, and what is
+to be said of ids that keep nobody out, there and among those that opted out."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from churn_assets.campaign.config import CampaignConfig
+from churn_assets.campaign.contacts.history import History
 from churn_assets.campaign.contacts.ledger import Ledger
 from churn_assets.campaign.people import read_ids
 from churn_assets.customers.strangers import named, not_looked_up, strangers_among
@@ -12,6 +14,7 @@ from churn_assets.release.offers import customers_in_service
 from churn_assets.storage.protocol import ArtifactError, ArtifactStore
 
 LIST = " of the suppression list"
+OPTED_OUT = " that opted out"
 
 
 def suppressed(store: ArtifactStore, config: CampaignConfig) -> frozenset[str]:
@@ -38,3 +41,20 @@ def unknown_ids(suppressed: Collection[str], store: ArtifactStore, ledger: Ledge
     erased = ledger.erased(strangers) if strangers else {}
     left = [customer for customer in strangers if customer not in erased]
     return named(left, len(suppressed), of=LIST) if left else None
+
+
+def unknown_opt_outs(histories: Mapping[str, History], store: ArtifactStore) -> str | None:
+    """As `unknown_ids`, about ids that opted out by what the ledger was told: under `8308` it keeps
+    nobody out who is `0008308`. Of who was erased the ledger has no id any more, so names none.
+
+    Args:
+        histories: by customer id, all that the ledger has.
+    """
+    out = [customer for customer, history in histories.items() if history.opted_out]
+    if not out:
+        return None
+    try:
+        strangers = strangers_among(out, store)
+    except ArtifactError as error:
+        return not_looked_up(error, OPTED_OUT)
+    return named(strangers, len(out), of=OPTED_OUT) if strangers else None

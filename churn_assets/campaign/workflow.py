@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from churn_assets.campaign import sending, templates
+from churn_assets.campaign import sending, served, suppression, templates
 from churn_assets.campaign.config import CampaignConfig
 from churn_assets.campaign.contacts.ledger import (
     Ledger,
@@ -38,9 +38,7 @@ from churn_assets.campaign.stored_plans import (
     put_plan,
     remove_unneeded,
 )
-from churn_assets.campaign.suppression import suppressed, unknown_ids
 from churn_assets.customers.people import people_file
-from churn_assets.customers.schema import CustomerSchema
 from churn_assets.domain.experiment import (
     CONTROL,
     ExperimentConfig,
@@ -49,7 +47,7 @@ from churn_assets.domain.experiment import (
 )
 from churn_assets.messages.shield.rules import RULES_PATH, load_rules
 from churn_assets.messages.writing.writer import Message
-from churn_assets.release.offers import customers_in_service, offers_to
+from churn_assets.release.offers import offers_to
 from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.release.switches import budget_price
 from churn_assets.release.switches import templates as templates_in_force
@@ -71,7 +69,7 @@ class Campaigns:
         default_zone: where customers live whose zone nobody knows.
         experiment: its settings; whose control group nobody is contacted of, while it runs.
         learn_from_answers: whether templates are drawn by what answers said of them.
-        has_contract: whether the customers' contract was named, whose rules `config` then has.
+        contract: the name of the customers' contract, whose rules `config` then has; None: none is.
     """
 
     def __init__(
@@ -83,7 +81,7 @@ class Campaigns:
         experiment: ExperimentConfig | None = None,
         *,
         learn_from_answers: bool = False,
-        has_contract: bool = False,
+        contract: str | None = None,
     ) -> None:
         self.store = store
         self.ledger = ledger
@@ -91,7 +89,7 @@ class Campaigns:
         self.default_zone = default_zone
         self.experiment = experiment or ExperimentConfig()
         self.learn_from_answers = learn_from_answers
-        self.has_contract = has_contract
+        self.contract = contract
 
     def changed(self, **changes: Any) -> Campaigns:
         """The same with other settings."""
@@ -103,7 +101,7 @@ class Campaigns:
             self.default_zone,
             self.experiment,
             learn_from_answers=self.learn_from_answers,
-            has_contract=self.has_contract,
+            contract=self.contract,
         )
 
     def now(self) -> datetime:
@@ -116,11 +114,11 @@ class Campaigns:
         """What plans from the latest predictions under the settings.
 
         Raises:
-            CampaignError: the predictions are another release's than the one in service, or the
-                company's rules aren't known.
+            CampaignError: the predictions are another release's than the one in service, or that
+                one isn't of the customers whose rules are known.
             ArtifactError: there are no predictions, or no release.
         """
-        self._customers()
+        served.customers_of(self.store, self.contract)
         registry = ReleaseRegistry(self.store)
         folder = self.store.get(current_artifact(self.store, "predictions"))
         report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
@@ -132,7 +130,7 @@ class Campaigns:
             )
         running = self._running()
         table, histories = read_parquet(folder / "predictions.parquet"), self.ledger.histories()
-        listed = suppressed(self.store, self.config)
+        listed = suppression.suppressed(self.store, self.config)
         assessor = Assessor.load(registry.folder())
         price = followed_price(
             self.store, self.config, running, assessor, table, histories, serving.release_id, now
@@ -150,7 +148,8 @@ class Campaigns:
             erased=self.ledger.erased(table["customer_id"].to_pylist()),
             price=price,
             suppressed=listed,
-            unknown_ids=lambda: unknown_ids(listed, self.store, self.ledger),
+            unknown_ids=lambda: suppression.unknown_ids(listed, self.store, self.ledger),
+            unknown_opt_outs=lambda: suppression.unknown_opt_outs(histories, self.store),
             promises=self._promises(now.date()),
             in_control=self.control(now),
             exploration=running.exploration if running.explores and not report["baseline"] else 0.0,
@@ -234,7 +233,8 @@ class Campaigns:
         plan, _ = self.show(plan_id)
         if not plan.contacts.num_rows and NOBODY_GAINS in plan.report.get("warnings", ()):
             raise CampaignError(f"{NO_CONTACT.format(plan.plan_id)}. {NOBODY_GAINS}")
-        percent = self._offers(plan, date.min)
+        percent = self._percent()
+        served.refuse_gone_offers(plan, date.min, percent)
         predictions, experiment = self.predictions(), self._running()
         messages = self._drawn(plan, predictions)
         earlier = kept_of_other_draws(plan, self.store, experiment, now)
@@ -317,7 +317,7 @@ class Campaigns:
 
     def _running(self) -> ExperimentConfig:
         """The experiment as it is in force; without their contract no company's are planned."""
-        return in_force(self.store, self.experiment, own_customers=self.has_contract)
+        return in_force(self.store, self.experiment, own_customers=self.contract is not None)
 
     def predictions(self) -> pa.Table:
         """The latest ones, a row a customer."""
@@ -343,7 +343,7 @@ class Campaigns:
                 f"plan {plan.plan_id} is {age / timedelta(hours=1):.0f} hours old, and "
                 f"{self.config.max_age_hours:g} are allowed: plan again, it keeps the promises"
             )
-        self._offers(plan, now.date())
+        served.refuse_gone_offers(plan, now.date(), self._percent())
         return plan
 
     @property
@@ -351,28 +351,9 @@ class Campaigns:
         """Of a plan that is sent."""
         return timedelta(hours=self.config.max_age_hours)
 
-    def _customers(self) -> CustomerSchema | None:
-        """Those of the release in service; raises CampaignError for a company's whose contract
-        wasn't named: whom it mustn't contact isn't known then."""
-        customers = customers_in_service(self.store)
-        if customers is not None and not self.has_contract:
-            raise CampaignError(
-                f"the release in service is {customers.contract}'s, and CHURN_CUSTOMERS names no "
-                "contract here: without it that company's rules for contacts aren't known"
-            )
-        return customers
-
-    def _offers(self, plan: Plan, today: date) -> tuple[int, ...]:
-        """The percentages of the offers by level; raises CampaignError for a plan that has another
-        one still to come: it was made for a release that doesn't serve any more."""
-        percent = offers_to(self._customers()).percent
-        to_come = plan.contacts.filter(pc.greater_equal(plan.contacts["day"], today))
-        if gone := set(to_come["offer_percentage"].to_pylist()) - set(percent):
-            raise CampaignError(
-                f"plan {plan.plan_id} offers {min(gone)} %, which the release in service doesn't: "
-                "hand over what was exported of it, then plan again"
-            )
-        return percent
+    def _percent(self) -> tuple[int, ...]:
+        """Of the offers by level. Raises as `served.customers_of`."""
+        return offers_to(served.customers_of(self.store, self.contract)).percent
 
     def _drawn(self, plan: Plan, predictions: pa.Table) -> dict[str, Message]:
         """The messages of a plan's contacts, where templates are drawn at all."""
@@ -393,7 +374,7 @@ class Campaigns:
     def _promises(self, today: date) -> pa.Table:
         if self.ledger.is_absent():
             return CONTACTS.empty_table()
-        percent = offers_to(self._customers()).percent
+        percent = self._percent()
         with self.ledger.reading() as connection:
             by_plan = promised(connection, self.store, today, percent)
         rows = [row for contacts in by_plan.values() for row in contacts]

@@ -32,7 +32,13 @@ METADATA = (
     "baseline",
     "release_id",
 )
-COLUMNS = ("row", "customer_id", *DECISION, *METADATA, "message", "warnings", "excluded")
+OUTCOMES = ("decision_id", "group", "action_probability")
+"""What an outcome is held against; the first two where the decision was recorded, and an experiment
+runs."""
+COLUMNS = (
+    *("row", "customer_id", *DECISION, *METADATA),
+    *("message", "warnings", "excluded", *OUTCOMES),
+)
 ANSWER = ("decision", "message", "safety", "metadata")  # the specification's keys, in its order
 
 
@@ -125,7 +131,7 @@ def _csv_line(answer: dict[str, Any], *, with_header: bool) -> str:
     writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
     if with_header:
         writer.writeheader()
-    known = {**answer, **answer["decision"], **answer["metadata"]}
+    known = dict.fromkeys(OUTCOMES) | {**answer, **answer["decision"], **answer["metadata"]}
     known["warnings"] = "; ".join(known["warnings"])
     known["excluded"] = known.get("excluded", {}).get("rule")
     writer.writerow({name: inert(known[name]) for name in COLUMNS})

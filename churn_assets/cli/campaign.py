@@ -4,31 +4,34 @@ from __future__ import annotations
 
 import getpass
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from churn_assets.campaign.config import MOST_MONEY
 from churn_assets.cli.answers import to_json
+from churn_assets.cli.campaign_plan import show_plan, words_of
 from churn_assets.cli.errors import PlainErrors
-from churn_assets.cli.imports import Noted, fields_named, importing, noting, report_import
+from churn_assets.cli.imports import (
+    Force,
+    Noted,
+    fields_named,
+    importing,
+    noting,
+    refuse_nobodys,
+    report_import,
+)
 from churn_assets.cli.releases import open_registry
 from churn_assets.settings import load_settings
 
 if TYPE_CHECKING:
-    from churn_assets.campaign.planning.plan import Plan
     from churn_assets.campaign.sending import HandOver
     from churn_assets.campaign.workflow import Campaigns
 
-SHOWN_CONTACTS = 20
-CENT = 0.01  # amounts are rounded
 LONGEST_NAME = 128  # as the ledger keeps it
 STILL = {
     "approved": "approved: its lists go out",
@@ -120,7 +123,7 @@ def plan(
     limits = {"budget": budget, "days": days, "channels": _channels(contacts)}
     with _campaigns(to_send=True, **limits) as campaigns:
         made = campaigns.plan(campaigns.now(), by)
-        _show(made, "draft", as_json)
+        show_plan(made, "draft", as_json)
         for warning in made.report["warnings"] if as_json else ():
             typer.echo(warning, err=True)
 
@@ -130,7 +133,7 @@ def show(plan_id: PlanId = None, as_json: Json = False) -> None:
     """What a plan holds, what it leaves out and why, and what happened to it."""
     with _campaigns() as campaigns:
         found, status = campaigns.show(plan_id)
-        _show(found, status, as_json)
+        show_plan(found, status, as_json)
         if not as_json:
             for step in campaigns.ledger.steps(found.plan_id):
                 typer.echo(f"{step.at:%Y-%m-%d %H:%M} UTC  {step.step} by {step.who}")
@@ -229,12 +232,14 @@ def import_(
             "else the service's"
         ),
     ] = None,
+    force: Force = False,
 ) -> None:
     """Tell the ledger of contacts that your own system made, so that caps and cooldowns count them.
 
     Columns: customer_id, occurred_at and, where known, channel, offer_percentage, kind (sent,
-    not_sent, accepted, refused, complained, opted_out, opted_in, churned; default: sent), event_id
-    and decision_id. Reading a file again changes nothing.
+    not_sent, accepted, refused, complained, unsubscribed, opted_in, churned; default: sent),
+    event_id and decision_id. Reading a file again changes nothing. A file half of whose ids or more
+    are nobody's is refused whole: a spreadsheet may have taken their zeros.
     """
     # Imported here: other commands need no pandas.
     from churn_assets.campaign.contacts.importing import ContactRow, import_rows
@@ -249,6 +254,8 @@ def import_(
     with _campaigns() as campaigns, importing(file) as progress:
         now = campaigns.now()
         place = zone_info(zone or campaigns.default_zone)
+        if not force:
+            refuse_nobodys(rows_of(ContactRow, file, names, progress), campaigns.store)
         rows = rows_of(ContactRow, file, names, progress)
         done = import_rows(noting(rows, noted), campaigns.ledger, place, now)
     report_import(rows, "contacts", done, noted, campaigns.store, campaigns.config.channels)
@@ -265,12 +272,14 @@ def cancel(*, plan_id: InForce = None, by: By) -> None:
 
 @app.command()
 def forget(
-    customer_id: Annotated[str, typer.Argument(help="your own key of the customer")],
+    customer_ids: Annotated[
+        list[str], typer.Argument(metavar="ID…", help="your own keys of the customers")
+    ],
 ) -> None:
-    """Erase a customer from ledger, feedback and decision log, as `churn outcomes erase`."""
+    """Erase customers from ledger, feedback and decision log, as `churn outcomes erase`."""
     from churn_assets.cli.proof.outcomes import erase
 
-    erase(customer_id)
+    erase(customer_ids)
 
 
 def _channels(contacts: list[str] | None) -> dict[str, Any] | None:
@@ -305,85 +314,4 @@ def _show_left_out(already: int, dropped: dict[str, int]) -> None:
     if already:
         typer.echo(f"{already} left out: handed over already")
     for rule, count in sorted(dropped.items()):
-        typer.echo(f"{count} left out: {_words(rule)}")
-
-
-def _words(rule: str) -> str:
-    from churn_assets.domain.contact_rules import RULES
-
-    return RULES.get(rule, rule.replace("_", " "))
-
-
-def _cost(report: Mapping[str, Any]) -> str:
-    """What a plan costs, of which budget; only promises, which are kept, can exceed it."""
-    cost, budget, paid = report["expected_cost"], report["budget"], report.get("paid", 0.0)
-    before = f" ({paid:,.2f} handed over before)" if paid else ""
-    if not report["promised"] or cost + paid <= budget + CENT:
-        return f"cost {cost:,.2f} of {budget:,.2f}{before}"
-    return (
-        f"cost {cost:,.2f}{before}, as promised already: more than the budget of {budget:,.2f}, "
-        "so nothing is added that costs money"
-    )
-
-
-def _show(plan: Plan, status: str, as_json: bool) -> None:
-    report = plan.report
-    if as_json:
-        typer.echo(to_json(report | {"status": status}), nl=False)
-        return
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(
-        f"Plan {plan.plan_id} ({status}), {report['days'][0]} to {report['days'][-1]}, "
-        f"release {report['release_id']}"
-    )
-    for line in _summary(report):
-        console.print(line, markup=False)  # an id may have brackets in it
-    columns = ["day", *report["contacts_a_day"]]
-    days = Table(*columns)
-    for row in report["by_day"]:
-        days.add_row(*(f"{row[name]}" for name in columns))
-    console.print(days)
-    for rule, count in report["excluded"].items():
-        console.print(f"{count:,} left out: {_words(rule)}")
-    console.print(_first_contacts(plan))
-    if plan.contacts.num_rows > SHOWN_CONTACTS:
-        console.print(
-            f"… and {plan.contacts.num_rows - SHOWN_CONTACTS:,} more: churn campaign export"
-        )
-
-
-def _summary(report: Mapping[str, Any]) -> Iterator[str]:
-    """Contacts, money and what one more of each would bring, in sentences."""
-    yield (
-        f"{report['contacts']:,} contacts of {report['customers']:,} customers "
-        f"({report['promised']:,} promised before); expected value "
-        f"{report['expected_value']:,.2f}, {_cost(report)}; at most {100 * report['gap']:.2f} % "
-        "below the best plan"
-    )
-    yield from report.get("warnings", ())
-    if later := report.get("promised_later"):
-        yield f"{later:,} more are promised for later days, and stay promised"
-    if (price := report.get("budget_price")) is not None:
-        yield f"By the month's budget a unit of money has the price {price:,.2f} (λ)"
-    if (tried := report.get("exploration", {})).get("share"):
-        yield (
-            f"To learn from: {tried['tried']:,} contacts that wouldn't be made, "
-            f"{tried['otherwise']:,} with another offer, {tried['left_out']:,} left out"
-        )
-    more = report["value_of_one_more"]
-    yield "One more brings: " + ", ".join(f"{name} {value:,.2f}" for name, value in more.items())
-
-
-def _first_contacts(plan: Plan) -> Table:
-    table = Table("day", "customer", "channel", "offer", "leaves", "worth", "cost")
-    for row in plan.contacts.slice(0, SHOWN_CONTACTS).to_pylist():
-        table.add_row(
-            f"{row['day']}",
-            escape(row["customer_id"]),
-            row["channel"],
-            f"{row['offer_percentage']} %",
-            f"{row['churn_risk']:.0%}",
-            f"{row['expected_value']:.2f}",
-            f"{row['expected_cost']:.2f}",
-        )
-    return table
+        typer.echo(f"{count} left out: {words_of(rule)}")

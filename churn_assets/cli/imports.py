@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from churn_assets.cli.errors import EXPECTED, fail
-from churn_assets.cli.strangers import tell_strangers
+from churn_assets.cli.strangers import refuse_strangers, tell_strangers
 from churn_assets.domain.plain_errors import describe, is_full
 
 if TYPE_CHECKING:
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 SHOWN = 20  # reasons why rows are refused
 ROWS_SHOWN = 3  # of each
+
+Force = Annotated[
+    bool, typer.Option("--force", help="Record it though half of its ids or more are nobody's")
+]
 
 
 def fields_named(column: Sequence[str] | None) -> dict[str, str]:
@@ -72,14 +76,30 @@ class Noted(NamedTuple):
 
 
 def noting(rows: Rows, noted: Noted) -> Iterator[Row]:
-    """The rows, while what they name is added to `noted`."""
-    for row in rows:
+    """The rows, while what they name is added to `noted`; a last one that is cut off is broken."""
+    # Imported here: other commands need no tables.
+    from churn_assets.customers.reading.cut import without_a_cut_end
+
+    for row in without_a_cut_end(rows):
         if isinstance(row, dict):
             if "customer_id" in row:
                 noted.ids.add(row["customer_id"])
             if "channel" in row:
                 noted.channels[row["channel"]] += 1
         yield row
+
+
+def refuse_nobodys(rows: Rows, store: ArtifactStore) -> None:
+    """Raise typer.Exit for a file most of whose customers nobody knows, before anything of it is
+    recorded.
+
+    Args:
+        rows: the file's, all of which are read.
+    """
+    noted = Noted(set(), Counter())
+    for _ in noting(rows, noted):
+        pass
+    refuse_strangers(noted.ids, store, rows.file)
 
 
 def tell_channels(channels: Mapping[str, int], ours: Iterable[str]) -> None:

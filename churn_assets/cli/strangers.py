@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from pathlib import Path
 
 import typer
 
+from churn_assets.cli.errors import fail
 from churn_assets.customers.strangers import ASKED, named, not_looked_up, strangers_among
 from churn_assets.storage.protocol import ArtifactError, ArtifactStore
 
@@ -26,3 +28,20 @@ def tell_strangers(ids: Collection[str], store: ArtifactStore, said: str = ASKED
         return
     if strangers:
         typer.echo(named(strangers, len(ids), said), err=True)
+
+
+def refuse_strangers(ids: Collection[str], store: ArtifactStore, file: Path) -> None:
+    """Raise typer.Exit, with a sentence, where half of a file's ids or more are nobody's: a
+    spreadsheet took the zeros of all of them, say. Recorded, its events would keep their ids, and
+    the corrected file be refused. Where it can't be looked up, nothing is refused."""
+    try:
+        strangers = strangers_among(ids, store)
+    except ArtifactError:  # said once the file is read
+        return
+    if strangers and 2 * len(strangers) >= len(ids):
+        raise fail(
+            ValueError(
+                f"{named(strangers, len(ids))} Nothing of {file} is recorded. If they are right, "
+                "as of who left long ago, add --force"
+            )
+        )

@@ -21,20 +21,49 @@ TABLES = {
 def strangers_among(ids: Collection[str], store: ArtifactStore) -> list[str]:
     """Those of the ids that neither an active customer has nor one whom the history has, in order;
     none where nobody knows yet who is active. Raises ArtifactError."""
-    # Imported here: whoever needs the sentences alone needs no tables.
-    from churn_assets.storage.tables import read_parquet
+    tables = _tables(store)
+    unknown = set(ids) if tables else set()
+    for asset, name in tables:
+        if unknown:
+            unknown.difference_update(_ids(store, asset, name))
+    return sorted(unknown)
 
+
+def looked_for(customer_id: str, store: ArtifactStore) -> tuple[bool | None, list[str]]:
+    """Whether somebody has or had this id, as in `strangers_among` (None: nobody knows yet who is
+    active), and otherwise which customers' ids are nearly so, in order: those that differ in
+    capitals, leading zeros and what is neither letter nor digit alone, as 8308 does from 0008308.
+    Raises ArtifactError.
+    """
+    tables, plain = _tables(store), _plain(customer_id)
+    near: set[str] = set()
+    for asset, name in tables:
+        ids = _ids(store, asset, name)
+        if customer_id in ids:
+            return True, []
+        near.update(each for each in ids if plain and _plain(each) == plain)
+    return (False if tables else None), sorted(near)
+
+
+def _plain(customer_id: str) -> str:
+    return "".join(filter(str.isalnum, customer_id.casefold())).lstrip("0")
+
+
+def _tables(store: ArtifactStore) -> list[tuple[str, str]]:
+    """Asset and name of each table that has customers; none while nobody knows who is active."""
     there = [asset for asset in TABLES if store.read_pointer(asset_pointer(asset)) is not None]
     if not {*there} - {"customer_history"}:
         return []
-    unknown = set(ids)
-    for asset in there:
-        for name in TABLES[asset] if unknown else ():
-            file = store.get(current_artifact(store, asset)) / f"{name}.parquet"
-            unknown.difference_update(
-                read_parquet(file, ["customer_id"])["customer_id"].to_pylist()
-            )
-    return sorted(unknown)
+    return [(asset, name) for asset in there for name in TABLES[asset]]
+
+
+def _ids(store: ArtifactStore, asset: str, name: str) -> list[str]:
+    # Imported here: whoever needs the sentences alone needs no tables.
+    from churn_assets.storage.tables import read_parquet
+
+    file = store.get(current_artifact(store, asset)) / f"{name}.parquet"
+    ids: list[str] = read_parquet(file, ["customer_id"])["customer_id"].to_pylist()
+    return ids
 
 
 def named(strangers: Sequence[str], among: int, said: str = ASKED, of: str = "") -> str:

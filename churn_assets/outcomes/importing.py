@@ -10,7 +10,7 @@ from churn_assets.customers.contract.events import Events
 from churn_assets.customers.reading.days import Days
 from churn_assets.customers.reading.imports import Imported, Refused, clash, in_parts
 from churn_assets.customers.reading.rows import BrokenRow
-from churn_assets.domain.events import EVENT_KINDS
+from churn_assets.domain.events import EVENT_KINDS, refuse_anothers
 from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.serving.event_text import CONFLICT, DUPLICATE, STORED
 from churn_assets.serving.events import FeedbackEvent, event_model
@@ -41,7 +41,9 @@ def record(
     model = event_model(percent)
 
     def read(row: Mapping[str, Any]) -> FeedbackEvent:
-        return model.model_validate(_event(row, said, days))
+        event = model.model_validate(_event(row, said, days))
+        refuse_anothers(event.decision_id, event.customer_id)
+        return event
 
     stored, known, erased = 0, 0, 0
     refused: Refused = []

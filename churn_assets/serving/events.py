@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, create_model
 
-from churn_assets.domain.events import EventKind
+from churn_assets.domain.events import ReportedKind
 from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.serving.schemas import CustomerId, EventId, Printable, Strict, whole_number
 
@@ -47,7 +47,7 @@ class FeedbackEvent(Strict):
         examples=["evt-000017"],
     )
     customer_id: CustomerId = Field(examples=["C12345"])
-    kind: EventKind = Field(
+    kind: ReportedKind = Field(
         description="`not_sent`: the contact of the decision was never made (a wrong address, a "
         "mail that came back, a list thrown away), so it counts for nothing",
         examples=["accepted"],

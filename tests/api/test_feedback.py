@@ -23,7 +23,7 @@ from churn_assets.serving.feedback import FeedbackLog
 from churn_assets.serving.schemas import SAMPLE_REQUEST
 from churn_assets.storage.local import LocalArtifactStore
 from tests.api.conftest import publish_small_release, small_server
-from tests.api.server import Server, free_port, running
+from tests.api.server import Server, free_port, running, wait_for
 from tests.release.small_release import publish
 
 EVENT = {
@@ -94,12 +94,25 @@ def test_one_event_written_differently_is_one_event(
     shared: Server, event: str, same: dict[str, Any]
 ) -> None:
     """An instant is the same in every zone; a caller who sends again may write it otherwise."""
-    assert send(shared, event_id=event).json() == {"event_id": event, "duplicate": False}
+    first = send(shared, event_id=event).json()
+    assert (first["event_id"], first["duplicate"]) == (event, False)
     answer = send(shared, event_id=event, **same)
     assert (answer.status_code, answer.json()["duplicate"]) == (200, True)
     later = send(shared, event_id=event, occurred_at="2026-01-14T12:00:00+02:00")
     assert later.status_code == 409
     assert send(shared, event_id=event, offer_percentage=5).status_code == 409
+
+
+def test_a_receipt_says_whether_the_customer_is_known(shared: Server, service: Server) -> None:
+    """An opt-out under an id that lost its zeros was acknowledged like any other; where there are
+    no predictions, nobody can say."""
+    wait_for(shared.url + "/campaign", shared)
+    told = {"kind": "unsubscribed", "offer_percentage": None}
+    for customer, known in (("T00004", True), ("T4", False), ("t00004", False)):
+        for again in (False, True):
+            receipt = send(shared, event_id=f"out-{customer}", customer_id=customer, **told).json()
+            assert receipt == {"event_id": f"out-{customer}", "duplicate": again, "known": known}
+    assert send(service, event_id="out", customer_id="T00004", **told).json()["known"] is None
 
 
 def test_answers_to_an_earlier_releases_offers_are_taken(tmp_path: Path) -> None:

@@ -191,7 +191,7 @@ def test_campaign_adds_up(full: httpx.Client) -> None:
 def test_feedback_is_idempotent(full: httpx.Client) -> None:
     """A caller who heard no answer sends again; it counts once. Another event can't take its id."""
     first = full.post("/feedback", json=EVENT)
-    assert first.json() == {"event_id": "evt-1", "duplicate": False}
+    assert first.json() == {"event_id": "evt-1", "duplicate": False, "known": False}
     assert full.post("/feedback", json=EVENT).json()["duplicate"] is True
     other = full.post("/feedback", json={**EVENT, "kind": "churned"})
     assert other.status_code == 409

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from churn_assets.campaign.contacts.ledger import Ledger
-from churn_assets.cli.campaign import _cost
+from churn_assets.cli.campaign_plan import cost_of
 from churn_assets.serving.schemas import SAMPLE_REQUEST
 from churn_assets.storage.current import asset_pointer
 from churn_assets.storage.local import LocalArtifactStore
@@ -128,7 +128,7 @@ def test_predict_leaves_out_who_opted_out_in_every_format(
     table = tmp_path / "out.csv"
     gone = SAMPLE_REQUEST["customer_id"]
     table.write_text(f"customer_id,occurred_at,kind\n{gone},2026-03-01T10:00:00Z,opted_out\n")
-    assert churn("campaign", "import", str(table)).returncode == 0
+    assert churn("campaign", "import", str(table), "--force").returncode == 0  # a new customer's
     asked = tmp_path / "asked.json"
     asked.write_text(json.dumps(SAMPLE_REQUEST), encoding="utf-8")
     alone = json.loads(churn("predict", str(asked), "--format", "json").stdout)
@@ -185,7 +185,7 @@ def test_ids_that_no_customer_has_are_named(ready: Path, churn: Churn, tmp_path:
     day = "2026-03-01"
     rows = [f"T00002,{day},opted_in", f"T2,{day},opted_out", f"T 00003,{day},opted_out"]
     table.write_text("\n".join(["customer_id,occurred_at,kind", *rows]), encoding="utf-8")
-    done = churn("campaign", "import", str(table))
+    done = churn("campaign", "import", str(table), "--force")
     assert done.stdout == "3 contacts added, 0 were there already\n"
     asked = "of no customer in the latest predictions or the history, as"
     assert f"2 of 3 ids are {asked} 'T 00003', 'T2': are" in done.stderr
@@ -266,11 +266,11 @@ def test_a_line_a_day_says_what_became_of_it(
 def test_promises_above_the_budget_are_told_in_words() -> None:
     """Nobody understood "457.13 of 0.00"."""
     report = {"expected_cost": 457.13, "budget": 0.0, "promised": 8}
-    assert _cost(report) == (
+    assert cost_of(report) == (
         "cost 457.13, as promised already: more than the budget of 0.00, "
         "so nothing is added that costs money"
     )
-    assert _cost(report | {"budget": 900.0}) == "cost 457.13 of 900.00"
+    assert cost_of(report | {"budget": 900.0}) == "cost 457.13 of 900.00"
 
 
 def test_an_empty_day_goes_through_every_command(ready: Path, churn: Churn, tmp_path: Path) -> None:

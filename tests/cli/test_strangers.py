@@ -34,17 +34,18 @@ def put_ids(home: Path, asset: str, *ids: str) -> None:
 def test_a_refused_row_silences_no_warning(own_home: Path, command: str) -> None:
     """A line of totals made the import say nothing of an opt-out under an id without its zeros."""
     publish(LocalArtifactStore(own_home / "store"), own_home / "published", "Acme")
-    put_ids(own_home, "predictions", "00000017", "00000020")
+    put_ids(own_home, "predictions", "00000017", "00000020", "00000021")
     file, kind = own_home / "events.csv", "unsubscribed" if command == "outcomes" else "opted_out"
     file.write_text(
         "event_id;customer_id;kind;occurred_at;channel\n"
         f"e1;17;{kind};2026-01-05T10:00:00Z;Telefoon\n"
         f"e2;00000020;{kind};2026-01-05T10:00:00Z;email\n"
+        f"e3;00000021;{kind};2026-01-05T10:00:00Z;email\n"
         "Totaal;;;;\n"
     )
     code, said = run(command, "import", str(file))
     assert code == 1
-    assert "1 of 2 ids are of no customer in the latest predictions or the history, as '17'" in said
+    assert "1 of 3 ids are of no customer in the latest predictions or the history, as '17'" in said
     assert "1 rows are of channels that campaigns don't have, as 'Telefoon'" in said
     assert f"1 rows of {file} are refused" in said
 

@@ -7,6 +7,8 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from churn_assets.domain.events import OPTED_OUT, UNSUBSCRIBED
+
 PERIOD = timedelta(days=30)  # the mean of the decision environment's periods
 SAME_CONTACT = timedelta(hours=24)
 """A report of a contact so near to one that the campaign handed over is that one's, where it names
@@ -20,6 +22,8 @@ KNOWN_CHANNELS = ("cellular", "telephone")  # those that the acceptance model wa
 Kind = Literal[
     "sent", "not_sent", "accepted", "refused", "churned", "complained", "opted_out", "opted_in"
 ]
+KINDS: dict[str, Kind] = {UNSUBSCRIBED: OPTED_OUT}
+"""What the ledger calls a kind that is reported under another name."""
 SAME_INSTANT: tuple[Kind, ...] = (
     "sent", "not_sent", "accepted", "refused", "complained", "opted_in", "churned", "opted_out",
 )  # fmt: skip

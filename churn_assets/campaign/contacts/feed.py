@@ -6,14 +6,13 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from churn_assets.campaign.contacts.event import Event
+from churn_assets.campaign.contacts.event import KINDS, Event
 from churn_assets.campaign.contacts.opening import LateLedger
 from churn_assets.serving.event_text import CONFLICT, Known, read_event
 from churn_assets.serving.feedback import ERASED, FeedbackLog
 from churn_assets.storage.protocol import DamagedArtifactError
 
 PREFIX = "feedback:"  # begins the keys of reported events
-KINDS = {"unsubscribed": "opted_out"}  # what the ledger calls it; others have one name
 UNTOLD = ("delivered",)  # says no more of a contact than `sent` did
 
 
@@ -121,8 +120,13 @@ class LedgerFeed:
     def erase(self, customer_id: str) -> int:
         """Remove every event of a customer from both; returns how many callers had reported. The
         ledger notes it though it be empty: a file with them may be read later."""
-        self._ledger.opened().erase(customer_id)
-        return self._log.erase(customer_id)
+        return self.erase_in_both(customer_id)[1]
+
+    def erase_in_both(self, customer_id: str) -> tuple[int, int]:
+        """As `erase`; returns how many events the ledger had, too, before the number of those that
+        callers had reported."""
+        contacts = self._ledger.opened().erase(customer_id)
+        return contacts, self._log.erase(customer_id)
 
     def close(self) -> None:
         """Let go of files; the ledger is its owner's to close."""

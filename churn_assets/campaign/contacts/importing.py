@@ -15,12 +15,13 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from churn_assets.campaign.contacts.event import IMPORTED, Event, Kind
+from churn_assets.campaign.contacts.event import IMPORTED, KINDS, Event, Kind
 from churn_assets.campaign.contacts.ledger import Ledger
 from churn_assets.customers.reading.imports import Imported, Refused, clash, in_parts
 from churn_assets.customers.reading.rows import BrokenRow
+from churn_assets.domain.events import refuse_anothers
 from churn_assets.serving.events import EARLIEST
 from churn_assets.serving.schemas import CustomerId, EventId, Printable
 
@@ -28,6 +29,11 @@ PART = 5_000  # rows written together
 NOON = time(12)  # stands for a day whose hour nobody wrote down
 AHEAD = timedelta(days=1)  # clocks differ
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+
+
+def _as_kept(kind: Any) -> Any:
+    """A kind under the ledger's own name, where a file has the one of `POST /feedback`."""
+    return KINDS.get(kind, kind) if isinstance(kind, str) else kind
 
 
 class ContactRow(BaseModel):
@@ -45,7 +51,7 @@ class ContactRow(BaseModel):
 
     customer_id: CustomerId
     occurred_at: Annotated[str, Field(min_length=1, max_length=64)]
-    kind: Kind = "sent"
+    kind: Annotated[Kind, BeforeValidator(_as_kept)] = "sent"
     channel: Annotated[str, Field(min_length=1, max_length=64), Printable] | None = None
     offer_percentage: int | None = Field(None, ge=0, le=100)
     event_id: EventId | None = None
@@ -100,7 +106,9 @@ def _as_before(event: Event, known: Event) -> Event:
 
 
 def _event(row: ContactRow, zone: ZoneInfo, now: datetime) -> Event:
-    """Raises ValueError for a time that is none, or none that a contact can have."""
+    """Raises ValueError for a time that is none, or none that a contact can have, and for a plan's
+    decision about another customer."""
+    refuse_anothers(row.decision_id, row.customer_id)
     when = _instant(row.occurred_at, zone)
     if not EARLIEST <= when <= now + AHEAD:
         raise ValueError(f"occurred_at: must lie between {EARLIEST:%Y-%m-%d} and a day from now")

@@ -64,6 +64,7 @@ class Sources:
         promises: contacts of approved plans that are still to come, columns as in `CONTACTS`.
         erased: customers whom the ledger has forgotten -> what it still knows.
         unknown_ids: says which ids of the suppression list (`suppressed`) no customer has, if any.
+        unknown_opt_outs: says so of the ids that opted out (`histories`).
         quiet, zones: see `eligibility.Terms`.
         in_control: whom nobody contacts.
         exploration: share of the customers for whom something else is tried.
@@ -83,6 +84,7 @@ class Sources:
     erased: Mapping[str, Erasure] = field(default_factory=dict)
     suppressed: frozenset[str] = frozenset()
     unknown_ids: Callable[[], str | None] = lambda: None
+    unknown_opt_outs: Callable[[], str | None] = lambda: None
     promises: pa.Table = field(default_factory=CONTACTS.empty_table)
     in_control: Group = lambda _: False
     exploration: float = 0.0
@@ -176,7 +178,14 @@ class Planner:
         """What somebody has to look at before the plan is approved, in sentences."""
         sources, listed = self.sources, self.on_the_list
         gone = gone_of(sources.promises["customer_id"].to_pylist(), set(self.ids))
-        return warnings_of(listed, sources.unknown_ids, sources.price, self.nobody_gains, gone)
+        return warnings_of(
+            listed,
+            sources.unknown_ids,
+            sources.price,
+            self.nobody_gains,
+            gone,
+            sources.unknown_opt_outs(),
+        )
 
     @property
     def budget(self) -> float:

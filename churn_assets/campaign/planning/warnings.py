@@ -39,6 +39,7 @@ def warnings_of(
     price: BudgetPrice | None,
     nobody_gains: bool = False,
     gone: str | None = None,
+    opt_outs: str | None = None,
 ) -> list[str]:
     """A plan's warnings.
 
@@ -48,10 +49,13 @@ def warnings_of(
         price: of money, where a month's budget is followed.
         nobody_gains: by the release in service, of those who may be contacted.
         gone: what is to be said of promises to customers who are no longer there (`gone_of`).
+        opt_outs: what is to be said of ids that opted out and are no customer's.
     """
     said = [NOBODY_NAMED] if on_the_list == 0 else []
     if on_the_list and (unknown := unknown_ids()) is not None:
         said.append(unknown)
+    if opt_outs is not None:
+        said.append(opt_outs)
     if over := round(price.overspent, 2) if price is not None else 0.0:
         said.append(OVERSPENT.format(over))
     if gone is not None:

@@ -5,19 +5,26 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from churn_assets.cli.errors import PlainErrors, fail
-from churn_assets.cli.imports import Noted, fields_named, importing, noting, report_import
+from churn_assets.cli.imports import (
+    Force,
+    Noted,
+    fields_named,
+    importing,
+    noting,
+    refuse_nobodys,
+    report_import,
+)
 from churn_assets.cli.releases import begun_store, open_registry
 from churn_assets.settings import load_settings
 
 if TYPE_CHECKING:
-    from churn_assets.serving.feedback import FeedbackLog
+    from churn_assets.campaign.contacts.feed import LedgerFeed
     from churn_assets.storage.protocol import ArtifactStore
 
 SOURCES = {"campaign": "of plans", "api": "of the API", "command": "of churn predict"}
@@ -27,7 +34,7 @@ app = typer.Typer(cls=PlainErrors, help=__doc__, no_args_is_help=True)
 
 
 @contextmanager
-def _feedback() -> Iterator[FeedbackLog]:
+def _feedback() -> Iterator[LedgerFeed]:
     """Reported events, of which the contact ledger is told, too."""
     from churn_assets.campaign.contacts.feed import LedgerFeed
     from churn_assets.campaign.contacts.opening import LateLedger
@@ -57,6 +64,7 @@ def import_(
             "contract's `events` says"
         ),
     ] = None,
+    force: Force = False,
 ) -> None:
     """Add the events of a file to those of POST /feedback.
 
@@ -65,7 +73,8 @@ def import_(
     otherwise, and its kinds, stands in the contract (`events`). A day alone counts from its
     midnight, in the contract's `people.default_zone`, else the service's. Encoding and delimiter
     are found out. An answer may speak of what an earlier release offered. Reading a file again
-    changes nothing.
+    changes nothing. A file half of whose ids or more are nobody's is refused whole: a spreadsheet
+    may have taken their zeros.
     """
     # Imported here: other commands need no pandas.
     from churn_assets.campaign.opening import under_contract
@@ -91,7 +100,10 @@ def import_(
         store = begun_store()
     percent = tuple(sorted({*offers_in_service(store).percent, *percent_offered(store)}))
     with _feedback() as log, importing(file) as progress:
-        rows = rows_of(FeedbackEvent, file, names, progress, said.columns.keys() - given.keys())
+        agreed = said.columns.keys() - given.keys()
+        if not force:
+            refuse_nobodys(rows_of(FeedbackEvent, file, names, progress, agreed), store)
+        rows = rows_of(FeedbackEvent, file, names, progress, agreed)
         result = record(noting(rows, noted), log, percent, said, days)
     report_import(rows, "events", result, noted, store, settings.campaign.channels)
 
@@ -175,27 +187,17 @@ def _not_counted(store: ArtifactStore, found: Mapping[str, Any]) -> Iterator[str
 
 
 @app.command()
-def erase(customer_id: Annotated[str, typer.Argument(help="your own key of the customer")]) -> None:
-    """Remove everything that decision log, feedback and contact ledger hold about one customer."""
-    from churn_assets.serving.decision_log import parts
-    from churn_assets.storage.protocol import ArtifactError
+def erase(
+    customer_ids: Annotated[
+        list[str], typer.Argument(metavar="ID…", help="your own keys of the customers")
+    ],
+) -> None:
+    """Remove everything that decision log, feedback and contact ledger hold about customers.
 
-    try:
-        decisions = parts.erase(begun_store(), customer_id, datetime.now(UTC))
-    except ArtifactError:  # somebody has to mend the store: what can be erased is, before
-        events = _erase_events(customer_id)
-        typer.echo(
-            f"{events:,} events about this customer are erased, and what the contact ledger had of "
-            "them; not all decisions are"
-        )
-        raise
-    events = _erase_events(customer_id)
-    typer.echo(
-        f"{decisions:,} decisions and {events:,} events about this customer are erased, and what "
-        "the contact ledger had of them"
-    )
+    Exits with 1 where nothing at all is kept about one of them, and no customer has the id: it may
+    be misspelt. The others are erased.
+    """
+    from churn_assets.cli.proof.erasing import erase_all
 
-
-def _erase_events(customer_id: str) -> int:
     with _feedback() as log:
-        return log.erase(customer_id)
+        erase_all(dict.fromkeys(customer_ids), log)

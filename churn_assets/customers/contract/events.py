@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from churn_assets.customers.contract.tables import Cell, Part
-from churn_assets.domain.events import EVENT_KINDS, EventKind
+from churn_assets.domain.events import EVENT_KINDS, ReportedKind, as_reported
 
 EventField = Literal[
     "event_id",
@@ -32,7 +32,7 @@ class Events(Part):
     """
 
     columns: dict[EventField, str] = Field(default_factory=dict)
-    kinds: dict[Cell, EventKind] = Field(default_factory=dict)
+    kinds: dict[Cell, ReportedKind] = Field(default_factory=dict)
 
     @property
     def words(self) -> str:
@@ -43,4 +43,6 @@ class Events(Part):
 
     def kind_of(self, cell: str) -> str:
         """What a cell of `kind` means."""
-        return next((k for said, k in self.kinds.items() if said.lower() == cell.lower()), cell)
+        own = (kind for said, kind in self.kinds.items() if said.lower() == cell.lower())
+        meant: str = as_reported(next(own, cell))
+        return meant
