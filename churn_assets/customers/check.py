@@ -162,9 +162,8 @@ class _Checking:
         problems, notes = other_ids(self.connection, history, active, identity)
         self.report.problems += problems
         self.report.notes += notes
-        gone = outcome and (gone_by_now(identity, history) if identity.snapshot else outcome)
-        if identity.id and gone:
-            self._still_active(history, active, identity.id, gone)
+        if outcome:
+            self._still_active(history, active, identity, outcome)
 
     def campaign(self, campaign: Campaign) -> None:
         """The logged campaign."""
@@ -349,11 +348,17 @@ class _Checking:
             if gone := _gone(found):
                 self.report.problems.append(f"active: {gone}")
 
-    def _still_active(self, history: Judged, active: Judged, name: str, outcome: str) -> None:
-        name = one_spaced(name)
+    def _still_active(
+        self, history: Judged, active: Judged, identity: Identity, outcome: str
+    ) -> None:
+        name = one_spaced(identity.id or "")
         if name not in history.read.columns or name not in active.read.columns:
             return
-        self.report.problems += still_listed(self.connection, history, active, name, outcome)
+        gone = gone_by_now(identity, history) if identity.snapshot else outcome
+        if gone:
+            said, who = still_listed(self.connection, history, active, name, gone)
+            self.report.problems += said
+            self.report.still_listed += who
 
 
 def _gone(found: Drift) -> str:
