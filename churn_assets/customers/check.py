@@ -40,6 +40,7 @@ from churn_assets.customers.quality.leaving import (
     long_gone,
     not_yet_known,
 )
+from churn_assets.customers.quality.offers import unlike_said
 from churn_assets.customers.quality.profile import ColumnProfile, profile
 from churn_assets.customers.quality.refused import write_refused
 from churn_assets.customers.quality.report import (
@@ -175,6 +176,7 @@ class _Checking:
         self._reported(log, table, outcome)
         if outcome:
             self._leaks(log, table, outcome)
+        self.report.problems += unlike_said(self.connection, log, campaign)
 
     def _judged(
         self,
