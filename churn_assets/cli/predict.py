@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
+from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -32,6 +35,7 @@ NOT_KNOWN = (
     "what is known of customers (opt-outs, contacts, the control group) isn't known of them; "
     f"{ASKED}"
 )
+DOUBLED = "equal to an earlier row"
 _ORDER = {rule: place for place, rule in enumerate(RULES)}
 
 
@@ -70,11 +74,11 @@ def predict(
 
     Fields and columns are those of POST /predict, or your own table's: whom its opt-outs and
     consents forbid to contact isn't, and rows that your contract leaves out are counted, not
-    answered. A row that is refused doesn't stop the others: it is written to a file beside the one
-    given, with its number and the reason, to be mended and read again. Exits with 1 if there are
-    any. Ids that none of your customers has are named: new ones are decided about as well. While an
-    experiment runs, recorded answers are decisions whose outcomes are compared: --no-record for a
-    look.
+    answered, as are rows that equal an earlier one in every cell. A row that is refused doesn't
+    stop the others: it is written to a file beside the one given, with its number and the reason,
+    to be mended and read again. Exits with 1 if there are any. Ids that none of your customers has
+    are named: new ones are decided about as well. While an experiment runs, recorded answers are
+    decisions whose outcomes are compared: --no-record for a look.
     """
     # Imported here: other commands need not know what serves.
     from churn_assets.cli.customers.files import CustomerFileError
@@ -145,7 +149,8 @@ def decide(
     Args:
         left_out: reason -> how many rows are none of the active customers; counts go on in it.
     """
-    rows, counts = iter(customers.rows), Counter[str]() if left_out is None else left_out
+    counts = Counter[str]() if left_out is None else left_out
+    rows = once(customers.rows)
     while part := list(islice(rows, BATCH)):
         counts.update(row.left_out for row in part if row.left_out)
         decided = [row for row in part if not row.left_out]
@@ -160,6 +165,18 @@ def decide(
                 named = {"row": row.number, "customer_id": row.customer["customer_id"]}
                 answers.append(named | result["answer"])
         yield answers, sorted(refused, key=lambda pair: pair[0].number)
+
+
+def once(rows: Iterable[Row]) -> Iterator[Row]:
+    """The rows; those that equal an earlier one in every cell are left out, as in a contract's
+    tables: a customer would be answered twice. Of each a digest of 16 bytes is held."""
+    seen = set[bytes]()
+    for row in rows:
+        cells = json.dumps(row.raw, sort_keys=True, default=str).encode()
+        digest = blake2b(cells, digest_size=16).digest()
+        known = digest in seen
+        seen.add(digest)
+        yield replace(row, left_out=row.left_out or DOUBLED) if known else row
 
 
 def forbidden(rows: Iterable[Row]) -> dict[str, str]:

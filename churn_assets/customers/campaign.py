@@ -26,8 +26,9 @@ from churn_assets.customers.campaign_schema import (
 from churn_assets.customers.check import CAMPAIGN, Told, check, quiet
 from churn_assets.customers.contract.model import Campaign, Contract, ContractError
 from churn_assets.customers.fields import customer_field
-from churn_assets.customers.quality.columns import as_level, text
+from churn_assets.customers.quality.columns import as_level
 from churn_assets.customers.quality.judging import USED, Judged
+from churn_assets.customers.quality.offers import chances_of, level_of
 from churn_assets.customers.quality.report import QualityReport
 from churn_assets.customers.quality.said import recorded_line
 from churn_assets.customers.reading.sources import Places
@@ -36,7 +37,6 @@ from churn_assets.customers.splits import write_splits
 from churn_assets.datasets.errors import DataError
 from churn_assets.datasets.schemas import validate
 from churn_assets.datasets.splits import stratified_split, together
-from churn_assets.domain.cells import as_word
 from churn_assets.domain.statistics import Z95
 
 NAME = "campaign_contacts"
@@ -60,19 +60,13 @@ def campaign_schema_of(contract: Contract) -> CampaignSchema:
         if names.count(field.name) > 1 or field.name in _TAKEN:
             problem = f"campaign: {field.column!r} would be {field.name!r}, which is taken"
             raise ContractError([f"{contract.name}: {problem}: give it a field"])
-    given, chances = campaign.propensity, None
-    if isinstance(given, dict):
-        sums = dict.fromkeys(campaign.offer.gives, 0.0)
-        for cell, chance in given.items():
-            sums[campaign.offer.levels[cell]] += chance
-        chances = tuple(sums.values())
     return CampaignSchema(
         contract=contract.name,
         fields=fields,
         gives=campaign.offer.gives,
         unit=campaign.offer.unit,
-        chances=chances,
-        logged_chances=isinstance(given, str),
+        chances=chances_of(campaign),
+        logged_chances=isinstance(campaign.propensity, str),
         repeated=campaign.customer is not None,
     )
 
@@ -139,12 +133,7 @@ def _columns(
     for field in schema.fields:
         value = judged.value(field.column, "feature")
         yield field.name, as_level(value, field.levels) if field.levels else value
-    offer = judged.value(campaign.offer.column, "offer")
-    cells = " ".join(
-        f"WHEN {text(as_word(cell))} THEN {schema.gives.index(give)}"
-        for cell, give in campaign.offer.levels.items()
-    )
-    yield LEVEL, f"CAST(CASE {offer} {cells} END AS BIGINT)"
+    yield LEVEL, level_of(campaign, judged)
     yield ACCEPTED, f"coalesce({judged.value(campaign.outcome.column, 'label')}, false)"
     if isinstance(campaign.propensity, str):
         yield PROPENSITY, judged.value(campaign.propensity, "propensity")

@@ -40,6 +40,7 @@ from churn_assets.customers.quality.leaving import (
     long_gone,
     not_yet_known,
 )
+from churn_assets.customers.quality.offers import unlike_said
 from churn_assets.customers.quality.profile import ColumnProfile, profile
 from churn_assets.customers.quality.refused import write_refused
 from churn_assets.customers.quality.report import (
@@ -162,9 +163,8 @@ class _Checking:
         problems, notes = other_ids(self.connection, history, active, identity)
         self.report.problems += problems
         self.report.notes += notes
-        gone = outcome and (gone_by_now(identity, history) if identity.snapshot else outcome)
-        if identity.id and gone:
-            self._still_active(history, active, identity.id, gone)
+        if outcome:
+            self._still_active(history, active, identity, outcome)
 
     def campaign(self, campaign: Campaign) -> None:
         """The logged campaign."""
@@ -176,6 +176,7 @@ class _Checking:
         self._reported(log, table, outcome)
         if outcome:
             self._leaks(log, table, outcome)
+        self.report.problems += unlike_said(self.connection, log, campaign)
 
     def _judged(
         self,
@@ -349,11 +350,17 @@ class _Checking:
             if gone := _gone(found):
                 self.report.problems.append(f"active: {gone}")
 
-    def _still_active(self, history: Judged, active: Judged, name: str, outcome: str) -> None:
-        name = one_spaced(name)
+    def _still_active(
+        self, history: Judged, active: Judged, identity: Identity, outcome: str
+    ) -> None:
+        name = one_spaced(identity.id or "")
         if name not in history.read.columns or name not in active.read.columns:
             return
-        self.report.problems += still_listed(self.connection, history, active, name, outcome)
+        gone = gone_by_now(identity, history) if identity.snapshot else outcome
+        if gone:
+            said, who = still_listed(self.connection, history, active, name, gone)
+            self.report.problems += said
+            self.report.still_listed += who
 
 
 def _gone(found: Drift) -> str:

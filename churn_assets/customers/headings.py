@@ -1,5 +1,5 @@
 """What the headings of tables say, in English, German, French, Spanish, Dutch, Italian and
-Portuguese.
+Portuguese, and by `nordic` in Norwegian, Danish and Swedish.
 
 A table that nobody has described yet is read by them: each guess is shown to a person, who decides.
 """
@@ -10,6 +10,8 @@ import re
 import unicodedata
 from functools import cache
 from typing import Literal
+
+from churn_assets.customers import nordic
 
 Meaning = Literal[
     "left", "status", "value", "monthly", "money", "months", "half_year", "year", "quarter",
@@ -277,8 +279,8 @@ _SAID: dict[Meaning, tuple[str, ...]] = {
         r"|(deseja|quer) receber \w+",
     ),
     "letter": (
-        r"(direct|postal|post) ?mails?|letters?|post(al)?",
-        r"briefe?|brief\w+|post\w*(?! elettronica)",
+        r"(direct|postal|post) ?mails?|letters?|(?<!\be )post(al)?",
+        r"briefe?|brief\w+|(?<!\be )post\w*(?! elettronica)",
         r"courriers?|lettres?", r"cartas?|correo postal",
         r"brieven",
         r"letter[ae]|posta(?! elettronica)( cartacea| ordinaria)?",
@@ -349,16 +351,17 @@ LEFT = frozenset({
     "opgezegd", "vertrokken", "beeindigd", "geannuleerd", "uitgeschreven", "ex-klant", "oud-klant",
     "disdetto", "disdetta", "cessato", "cessata", "disattivato", "disattivata", "abbandonato",
     "ex cliente", "ex-cliente", "rescindido", "rescindida", "desligado", "desligada", "encerrado",
-    "encerrada", "saiu",
+    "encerrada", "saiu", *nordic.LEFT,
 })  # fmt: skip
 """Cells, `folded`, of customers who left."""
 YES = frozenset({
     "yes", "y", "true", "t", "1", "ja", "j", "oui", "o", "si", "s", "sim",
     "wahr", "vrai", "verdadero", "waar", "vero", "verdadeiro",  # as spreadsheets export them
+    *nordic.YES,
 })  # fmt: skip
 NO = frozenset({
     "no", "n", "false", "f", "0", "nein", "non", "nee", "nao",
-    "falsch", "faux", "falso", "onwaar",
+    "falsch", "faux", "falso", "onwaar", *nordic.NO,
 })  # fmt: skip
 """Cells, `folded`, that mean yes and no."""
 
@@ -384,4 +387,5 @@ def says(name: str, meaning: Meaning, *, whole: bool = False) -> bool:
 @cache
 def pattern_of(meaning: Meaning) -> re.Pattern[str]:
     """What says this in a heading that is `plain` and `folded`."""
-    return re.compile("|".join(rf"\b(?:{said})(?:\b|$)" for said in _SAID[meaning]))
+    patterns = (*_SAID[meaning], *nordic.SAID.get(meaning, ()))
+    return re.compile("|".join(rf"\b(?:{said})(?:\b|$)" for said in patterns))

@@ -11,7 +11,7 @@ from churn_assets.customers.quality.judging import USED, Judged
 from churn_assets.customers.quality.said import Said
 
 MOST_IDS = 20
-"""Ids in a rule that is told to be copied; where there are more, it is the table that is wrong."""
+"""Ids in a rule that is told to be copied; where there are more, the JSON report has them."""
 FEW = 3
 
 
@@ -21,8 +21,8 @@ def still_listed(
     active: Judged,
     name: str,
     gone: str,
-) -> list[str]:
-    """The problem of active customers who have left, if there are any.
+) -> tuple[list[str], list[str]]:
+    """The problem of active customers who have left, if there are any, and the ids of all of them.
 
     Args:
         name: of the column of the ids.
@@ -35,11 +35,12 @@ def still_listed(
         GROUP BY who ORDER BY who"""
     ).fetchall()
     if not found:
-        return []
+        return [], []
     said = (
         f"active: {sum(rows for _, rows in found):,} of the customers have left, says the history"
     )
-    return [Said(f"{said}{_whose([who for who, _ in found], name)}", said)]
+    ids = [who for who, _ in found]
+    return [Said(f"{said}{_whose(ids, name)}", said)], ids
 
 
 def _whose(who: Sequence[str], column: str) -> str:
@@ -48,9 +49,11 @@ def _whose(who: Sequence[str], column: str) -> str:
     named = who if len(who) <= MOST_IDS else who[:FEW]
     # In quotes, or 00044 were a number; JSON's are YAML's.
     listed = ", ".join(json.dumps(each, ensure_ascii=False) for each in named)
-    more = "" if len(named) == len(who) else ", …"
+    all_named = len(named) == len(who)
+    more = "" if all_named else ", …"
+    where = "" if all_named else "; `churn customers check --json` has all of them: still_listed"
     return (
         f" ({'as ' if len(who) > FEW else ''}{first}): leave those who did out of the active "
         "table; of those who came back leave the history's rows out (tables.history.leave_out: "
-        f"[{{column: {column}, values: [{listed}{more}], reason: came back}}])"
+        f"[{{column: {column}, values: [{listed}{more}], reason: came back}}]{where})"
     )

@@ -62,7 +62,8 @@ def record(
 
 
 def _event(row: Mapping[str, Any], said: Events | None, days: Days) -> dict[str, Any]:
-    """A row as JSON would have it: a file's percentage is text, and 10.0 where some have none.
+    """A row as JSON would have it: a file's percentage is text, as "15 %" or "15,0", and 10.0 where
+    some have none.
 
     Raises ValueError for a kind that the contract's words don't have, and a date that it writes
     otherwise.
@@ -81,7 +82,7 @@ def _event(row: Mapping[str, Any], said: Events | None, days: Days) -> dict[str,
     if not isinstance(percentage, str):
         return event
     try:
-        number = float(percentage)
+        number = float(percentage.strip().removesuffix("%").replace(",", "."))
     except ValueError:
         return event
     return {**event, "offer_percentage": int(number) if number.is_integer() else percentage}

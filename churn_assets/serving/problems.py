@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
@@ -47,8 +48,9 @@ def problems_of(errors: Sequence[Any], prefix: tuple[str | int, ...] = ()) -> li
 def _printable(part: str | int) -> str | int:
     if isinstance(part, int):
         return part
-    safe = part[:LONGEST_KEY].encode("ascii", "backslashreplace").decode()
-    return safe[:LONGEST_KEY]
+    # Controls, marks that turn the direction of writing, and halves of characters are escaped.
+    safe = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in part)
+    return "".join(islice(safe, LONGEST_KEY))[:LONGEST_KEY]
 
 
 class Repeated(dict[str, Any]):

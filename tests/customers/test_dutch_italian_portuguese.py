@@ -95,8 +95,13 @@ def test_a_table_in_its_own_language(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, language: str
 ) -> None:
     """Why: names, consents and the reason for leaving became features, the label none at all."""
-    words = TABLES[language]
     monkeypatch.chdir(tmp_path)
+    is_understood(tmp_path, TABLES[language])
+
+
+def is_understood(tmp_path: Path, words: Words) -> None:
+    """Inspect a table in a language, and check it by the contract that comes of it; in the folder
+    where it lies."""
     (tmp_path / "table.csv").write_bytes(as_csv(table(words), ";").encode("cp1252"))
     code, told = run("inspect", "table.csv", "--json")
     assert code == 0

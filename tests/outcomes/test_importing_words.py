@@ -43,6 +43,29 @@ def test_a_day_alone_is_its_midnight(cell: str, tmp_path: Path) -> None:
     assert times == {"e1": "2025-12-07T00:00:00+01:00"}
 
 
+@pytest.mark.parametrize("cell", ["15", "15 %", "15%", " 15\u00a0% ", "15.0", "15,0", "15,0 %"])
+def test_an_offer_as_its_company_writes_it(cell: str, tmp_path: Path) -> None:
+    """Contracts map such cells, and events of the same company were refused."""
+    file = tmp_path / "events.csv"
+    header = "event_id;customer_id;kind;occurred_at;offer_percentage"
+    file.write_text(f"{header}\ne1;C1;accepted;2025-12-07T10:00:00Z;{cell}\n", encoding="utf-8")
+    with closing(SqliteFeedbackLog(tmp_path / "feedback.sqlite3")) as log:
+        assert record(rows_of(FeedbackEvent, file), log) == Imported(1, 0, [])
+        [event] = map(json.loads, log.events())
+    assert event["offer_percentage"] == 15
+
+
+@pytest.mark.parametrize("cell", ["% 15", "15 %%", "15,5 %", "%", "17 %", "15 kr"])
+def test_what_is_no_offer_is_refused(cell: str, tmp_path: Path) -> None:
+    """And named as it was."""
+    file = tmp_path / "events.csv"
+    header = "event_id;customer_id;kind;occurred_at;offer_percentage"
+    file.write_text(f"{header}\ne1;C1;accepted;2025-12-07T10:00:00Z;{cell}\n", encoding="utf-8")
+    with closing(SqliteFeedbackLog(tmp_path / "feedback.sqlite3")) as log:
+        [(_, why)] = record(rows_of(FeedbackEvent, file), log).refused
+    assert why.startswith("offer_percentage: ")
+
+
 @pytest.mark.parametrize(
     ("cell", "written", "why"),
     [

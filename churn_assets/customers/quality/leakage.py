@@ -1,8 +1,10 @@
 """Leakage: columns that know who left because they were written down afterwards.
 
-Four signs, each by measurement or by name:
+Six signs, each by measurement or by name:
 - a column alone ranks the outcome above AUC 0.95 (words by their rates in the other half of rows);
 - it is missing for one of the two outcomes only, and chance doesn't do that (below 1 in 10,000);
+- it is given for one of the two outcomes only, by the same measure;
+- one of its words is only had by those who left, by the same measure, and by a tenth of them;
 - its name says that it comes afterwards, as "Churn Reason" or "Customer Status";
 - its values are means of the outcome in groups, of all rows or of those where another column says
   yes or no, far closer than chance (a twentieth of the means' standard errors); or the difference
@@ -21,7 +23,7 @@ import duckdb
 from churn_assets.customers.headings import says
 from churn_assets.customers.quality.workspace import one
 
-Sign = Literal["auc", "missing", "name", "group_mean"]
+Sign = Literal["auc", "missing", "given", "word", "name", "group_mean"]
 Role = Literal["feature", "left_out", "unused"]
 
 WORDS = {
@@ -31,6 +33,8 @@ WORDS = {
 """What the true outcome means -> whose rows these are, and how both outcomes are called."""
 MOST_AUC = 0.95
 CHANCE = 1e-4
+OF_ALL = 0.1
+"""Of those who left: how many have a word that leaks. A plan of a few whom all left is none."""
 _FEWEST = 10  # rows of either outcome, below which an AUC is chance
 _OF_AN_ERROR = 0.05  # of a mean's standard error: as close as only the mean itself is
 _MOST_ROWS = 0.9
@@ -123,8 +127,8 @@ def find_leaks(
         if auc is not None and auc > MOST_AUC:
             why = f"alone it ranks who {who} with AUC {auc:.3f}"
             yield Leak(column.name, column.role, "auc", why)
-        if why := _missing_for_one(connection, rows, column, (yes, no), who):
-            yield Leak(column.name, column.role, "missing", why)
+        if one_only := _for_one_only(connection, rows, column, (yes, no), who):
+            yield Leak(column.name, column.role, *one_only)
         if column.numeric and (why := _group_mean(connection, rows, column, binary or {})):
             means.append(column)
             yield Leak(column.name, column.role, "group_mean", why)
@@ -182,28 +186,49 @@ def _auc(connection: duckdb.DuckDBPyConnection, counts: str) -> float | None:
     return None if auc is None else float(auc)
 
 
-def _missing_for_one(
+def _for_one_only(
     connection: duckdb.DuckDBPyConnection,
     rows: Rows,
     column: Candidate,
     both: tuple[int, int],
     who: str,
-) -> str:
+) -> tuple[Sign, str] | None:
+    """The sign, and why, of cells that are missing, or given, for one outcome only; or else of a
+    word that only those have who left. `both`: rows of either outcome."""
     yes, no = both
-    of_yes, of_no = one(
+    without = one(
         connection,
         f"""SELECT count(*) FILTER (y), count(*) FILTER (NOT y) FROM {rows(column.value)}
         WHERE {column.value} IS NULL""",
     )
-    missing = of_yes + of_no
-    if not missing or (of_yes and of_no):
-        return ""
-    share = (no if of_no else yes) / (yes + no)
-    if share**missing >= CHANCE:
-        return ""
+    having = (yes - without[0], no - without[1])
     whom, positive, negative = WORDS[who]
-    did = negative if of_no else positive
-    return f"it is missing for {missing:,} {whom}, all of them such {did}"
+    found: tuple[tuple[Sign, tuple[int, int]], ...] = (("missing", without), ("given", having))
+    for sign, (of_yes, of_no) in found:
+        if bool(of_yes) == bool(of_no):
+            continue
+        share, did = (yes, positive) if of_yes else (no, negative)
+        if (share / (yes + no)) ** (of_yes + of_no) < CHANCE:
+            return sign, f"it is {sign} for {of_yes + of_no:,} {whom}, all of them such {did}"
+    if not column.numeric and (had := _word_of_one(connection, rows, column, both)):
+        return "word", f"a word of it is had by {had:,} {whom}, all of them such {positive}"
+    return None
+
+
+def _word_of_one(
+    connection: duckdb.DuckDBPyConnection, rows: Rows, column: Candidate, both: tuple[int, int]
+) -> int:
+    """Of how many rows the most frequent word is that only those have who left; 0 where there is
+    none, or where some word of so many would be so by chance."""
+    yes, no = both
+    had, words = one(
+        connection,
+        f"""SELECT coalesce(max(n) FILTER (n = left_), 0), count(*) FROM
+              (SELECT count(*) AS n, count(*) FILTER (y) AS left_ FROM {rows(column.value)}
+               WHERE {column.value} IS NOT NULL GROUP BY {column.value})""",
+    )
+    by_chance = words * (yes / (yes + no)) ** had
+    return int(had) if had >= OF_ALL * yes and by_chance < CHANCE else 0
 
 
 def _group_mean(

@@ -40,8 +40,11 @@ def has_left(identity: Identity, judged: Judged) -> str:
 
 
 def gone_by_now(identity: Identity, judged: Judged) -> str | None:
-    """SQL of whether a row's customer had left by the table's last snapshot, whatever its own was;
-    None where no date tells.
+    """SQL of whether a row's customer had left by the table's last snapshot, whatever its own was,
+    and has not come back; None where no date tells.
+
+    Whoever has a snapshot of a day after the row's end, with no end or a later one, is back: a copy
+    of the old end in a later snapshot, as a master table has it, is none of a return.
 
     Raises:
         KeyError: a column isn't there.
@@ -50,8 +53,11 @@ def gone_by_now(identity: Identity, judged: Judged) -> str | None:
     if dates is None:
         return None
     end, seen = dates
-    last = f"(SELECT max({seen}) FROM {judged.name})"
-    return f"coalesce({end} <= {last}, false)"
+    name, who = judged.name, judged.value(identity.id or "", "id")
+    last = f"(SELECT max({seen}) FROM {name})"
+    back = f"""(SELECT max({seen}) FROM {name} AS again WHERE {USED}
+        AND again.{who} = {name}.{who} AND coalesce({end} > {seen}, true))"""
+    return f"coalesce({end} <= {last} AND coalesce({back} <= {end}, true), false)"
 
 
 def still_to_come(identity: Identity, judged: Judged) -> str | None:

@@ -77,7 +77,9 @@ class TableReport:
 @dataclass
 class QualityReport:
     """All that a check found; `problems` is empty where nothing needs mending, `notes` are what is
-    worth knowing and needs none."""
+    worth knowing and needs none.
+
+    `still_listed` are the ids of active customers who have left, says the history."""
 
     contract: str
     tables: list[TableReport] = field(default_factory=list)
@@ -85,6 +87,7 @@ class QualityReport:
     drift: list[Drift] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    still_listed: list[str] = field(default_factory=list)
 
     @property
     def rows(self) -> int:
@@ -98,6 +101,9 @@ class QualityReport:
 
     def as_json(self) -> dict[str, Any]:
         """The report for a program."""
+        return self._facts() | {"still_listed": self.still_listed}
+
+    def _facts(self) -> dict[str, Any]:
         tables = {table.name: asdict(table) for table in self.tables}
         for table in tables.values():
             table["refused_file"] = table["refused_file"] and str(table["refused_file"])
@@ -113,7 +119,7 @@ class QualityReport:
         }
 
     def stored(self, rates: Mapping[str, float] | None) -> dict[str, Any]:
-        """The report as it lies beside the typed table, with the label's rates; sound tables' is
-        as that of earlier versions, to the byte."""
+        """The report as it lies beside the typed table, with the label's rates and without the
+        list of ids; sound tables' is as that of earlier versions, to the byte."""
         without = {WITHOUT_CELLS: recorded(self.problems)} if self.problems else {}
-        return self.as_json() | {"positive_rate": rates} | without
+        return self._facts() | {"positive_rate": rates} | without

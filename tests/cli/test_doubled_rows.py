@@ -1,0 +1,43 @@
+"""Rows that are in a file twice: `churn predict` answers a customer once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from churn_assets.cli.customers.files import Customers, Row
+from churn_assets.cli.predict import DOUBLED, decide
+
+
+def asked(raws: list[Any], problems: dict[int, str] | None = None) -> tuple[list[int], list[int]]:
+    """The numbers of the rows that were answered, and of those that were refused."""
+    rows = [
+        Row(n, raw, {"customer_id": str(n)}, (problems or {}).get(n, ""))
+        for n, raw in enumerate(raws, 1)
+    ]
+    left_out = Counter[str]()
+
+    def ask(customers: list[Any], _: Any) -> list[dict[str, Any]]:
+        return [{"answer": {}, "errors": []} for _ in customers]
+
+    parts = list(decide(Customers(rows), ask, left_out))
+    answered = [answer["row"] for some, _ in parts for answer in some]
+    refused = [row.number for _, some in parts for row, _ in some]
+    assert left_out == Counter({DOUBLED: len(raws) - len(answered) - len(refused)})
+    return answered, refused
+
+
+def test_equal_rows_are_answered_once() -> None:
+    """They were two lines of the answer, two contacts for whoever sends by it. Rows that differ
+    in a cell stay, and so does the first of equal ones; also across what is asked at once."""
+    first, other = ["131", "Basic", "7"], ["0000131", "Basic", "7"]
+    assert asked([first, other, first, ["131", "Basic", "8"]]) == ([1, 2, 4], [])
+    many = [[str(i % 700), "Basic", "7"] for i in range(1_400)]
+    assert asked(many) == (list(range(1, 701)), [])
+    assert asked([{"a": 1, "b": 2}, {"b": 2, "a": 1}, {"a": 1}]) == ([1, 3], [])
+
+
+def test_a_refused_row_is_refused_once() -> None:
+    """The file of refused rows has it to be mended, once."""
+    row = ["7", "?", ""]
+    assert asked([row, row, ["8", "x", "1"]], {1: "is no number", 2: "is no number"}) == ([3], [1])
