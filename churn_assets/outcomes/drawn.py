@@ -75,8 +75,7 @@ def customers_of(table: pd.DataFrame, in_force: Draw | None = None) -> pd.DataFr
     drawn = measured(table, in_force)
     if drawn.empty:
         return drawn.assign(contaminated=pd.Series(dtype=bool))
-    first = _first(drawn)
-    first = first[~first.index.isin(_had_another_share(table, drawn))]
+    first = _compared(table, drawn)
     begins, ends = (table["customer"].map(first[name]) for name in ("time", "known_at"))
     earlier = table["time"] < begins
     # An earlier contact may be answered now: it was made now only if it is reported so.
@@ -91,10 +90,17 @@ def customers_of(table: pd.DataFrame, in_force: Draw | None = None) -> pd.DataFr
     spend = (table["spend"] - contacts).where(accepted, 0.0) + contacts.where(made, 0.0)
     within = table.assign(spend=spend, written=written).groupby("customer", sort=False)
     first = first.assign(
-        spend=within["spend"].sum(),
-        contaminated=(first["group"] == "control") & within["written"].any(),
+        # By the index: where nobody is compared, `assign` would take the other customers' own.
+        spend=within["spend"].sum().reindex(first.index),
+        contaminated=(first["group"] == "control") & within["written"].any().reindex(first.index),
     )
     return first[first["known"]].reset_index()
+
+
+def awaited(table: pd.DataFrame, in_force: Draw | None = None) -> pd.DataFrame:
+    """The decision that counts first of each customer who is, or will be, compared: a row each,
+    whether or not its outcome is known. Of nobody where all had another share before."""
+    return _compared(table, measured(table, in_force))
 
 
 def basis(table: pd.DataFrame, in_force: Draw) -> dict[str, Any]:
@@ -109,16 +115,14 @@ def basis(table: pd.DataFrame, in_force: Draw) -> dict[str, Any]:
         control group.
     """
     whole, drawn = of_the_draw(table, in_force), measured(table, in_force)
-    first = _first(drawn)
-    others = _had_another_share(table, drawn)
-    compared = first[~first.index.isin(others)]
+    first, compared = _first(drawn), _compared(table, drawn)
     alone = table["customer"].map(first["group"]) == "control"
     undrawn = table["group"].isna() & (table["time"] >= drawn["time"].min())
     return {
         "from": None if drawn.empty else f"{drawn['time'].min():%Y-%m-%d}",
         "sources": {str(k): int(n) for k, n in compared["source"].value_counts().items()},
         "looks": len(whole) - len(drawn),
-        "other_share": len(others),
+        "other_share": len(first) - len(compared),
         "without_draw": int(undrawn.sum()),
         "control_decided": int((undrawn & alone & table["contact"].astype(bool)).sum()),
     }
@@ -156,6 +160,12 @@ def _made_with(drawn: pd.DataFrame, draw: Draw) -> pd.Series:
 
 def _first(drawn: pd.DataFrame) -> pd.DataFrame:
     return drawn.drop_duplicates("customer").set_index("customer")
+
+
+def _compared(table: pd.DataFrame, drawn: pd.DataFrame) -> pd.DataFrame:
+    """`_first` of the customers who had no other share of the draw before."""
+    first = _first(drawn)
+    return first[~first.index.isin(_had_another_share(table, drawn))]
 
 
 def _contacted(drawn: pd.DataFrame) -> pd.Series[bool]:

@@ -26,7 +26,7 @@ from churn_assets.domain.statistics import Floats
 from churn_assets.domain.value import amount
 from churn_assets.outcomes import inference
 from churn_assets.outcomes.config import OutcomesConfig
-from churn_assets.outcomes.drawn import measured
+from churn_assets.outcomes.drawn import awaited, measured
 from churn_assets.outcomes.inference import TooFewError
 from churn_assets.outcomes.worth import PLAIN, Worth
 
@@ -50,6 +50,10 @@ NOT_BY_THE_SWITCH = (
     "The kill switch (churn baseline on) only changes who decides: the rules contact people, too."
 )
 """What follows `STOP_IT` while the switch is off: whoever throws it has stopped no contact."""
+OTHER_SHARE = (
+    "the control group's share was changed, and everybody was decided on with another one before: "
+    "in this draw they are never compared. Draw anew (CHURN_EXPERIMENT__ROTATION_DATES)."
+)
 LOOKS = 60  # points of the interval over time that the report keeps
 
 Verdict = Literal["helps", "hurts", "no effect that matters", "not known yet"]
@@ -160,8 +164,10 @@ def no_outcome_yet(
         table: `joining.without_ids`, a row a decision.
         experiment: as it is in force.
     """
-    waiting = measured(table, in_force)
-    if len(waiting):
+    waiting = awaited(table, in_force)
+    if waiting.empty and len(measured(table, in_force)):
+        why = OTHER_SHARE
+    elif len(waiting):
         told = "once leaving has been reported up to that day, or " * config.reported_in_order
         why = (
             f"the first outcome will be on {waiting['known_at'].min():%Y-%m-%d}, "

@@ -3,19 +3,21 @@ happened while no experiment ran counts, and another share is no new draw."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from churn_assets.domain.experiment import Draw
+from churn_assets.domain.experiment import Draw, ExperimentConfig
 from churn_assets.outcomes.config import OutcomesConfig
 from churn_assets.outcomes.drawn import basis, customers_of, needed
 from churn_assets.outcomes.joining import without_ids
-from churn_assets.outcomes.lift import Customers, lift_report
+from churn_assets.outcomes.lift import Customers, lift_report, no_outcome_yet
 from churn_assets.outcomes.watching.conduct import propensities_hold
 from tests.outcomes.test_joining import LEFT_ALONE, decision, event, joined
+from tests.outcomes.test_joining import START as START_OF_THE_LOG
 
 START = Draw("start", 0.1)
 OFF: dict[str, Any] = {"group": None, "period": None, "control_share": None}
@@ -181,3 +183,27 @@ def test_another_share_is_no_new_draw() -> None:
     table = without_ids(joined(looked, []).table)
     assert len(customers_of(table, Draw("start", 0.2))) == 3
     assert basis(table, Draw("start", 0.2))["other_share"] == 0
+
+
+def test_where_everybody_had_another_share_nobody_is_compared_or_promised() -> None:
+    """The report stopped with "Cannot mask with non-boolean array containing NA"; what it would
+    have said is that the first outcome was to come."""
+    rows = [decision(n, f"C{n}", **PLAN, **(LEFT_ALONE if n < 3 else {})) for n in range(1, 5)]
+    later = [
+        row | {"decision_id": f"{n:032x}", "time": row["time"] + timedelta(days=35)}
+        for n, row in enumerate(rows, 11)
+    ]
+    changed = [row | {"control_share": 0.2} for row in later]
+    table, draw = without_ids(joined(rows + changed, []).table), Draw("start", 0.2)
+    found = customers_of(table, draw)
+    assert found.empty
+    assert not found["contaminated"].any()
+    assert basis(table, draw)["other_share"] == 4
+    said = no_outcome_yet(table, ExperimentConfig(enabled=True), OutcomesConfig(), draw)["sentence"]
+    assert "share was changed" in said
+    assert "CHURN_EXPERIMENT__ROTATION_DATES" in said
+    new = [*rows, *changed, decision(20, "C9", day=40, **PLAN | {"control_share": 0.2})]
+    table = without_ids(joined(new, []).table).assign(known=False)
+    said = no_outcome_yet(table, ExperimentConfig(enabled=True), OutcomesConfig(), draw)["sentence"]
+    first = START_OF_THE_LOG + timedelta(days=70)
+    assert f"the first outcome will be on {first:%Y-%m-%d}" in said
