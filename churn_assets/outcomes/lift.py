@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -24,7 +25,7 @@ from numpy.typing import NDArray
 from churn_assets.domain.experiment import Draw, ExperimentConfig
 from churn_assets.domain.statistics import Floats
 from churn_assets.domain.value import amount
-from churn_assets.outcomes import inference
+from churn_assets.outcomes import inference, leaving
 from churn_assets.outcomes.config import OutcomesConfig
 from churn_assets.outcomes.drawn import awaited, measured
 from churn_assets.outcomes.inference import TooFewError
@@ -156,24 +157,22 @@ def no_outcome_yet(
     table: pd.DataFrame,
     experiment: ExperimentConfig,
     config: OutcomesConfig,
-    in_force: Draw | None = None,
+    in_force: Draw | None,
+    last_left: pd.Timestamp | None,
+    now: datetime,
 ) -> dict[str, Any]:
     """The report while nobody's outcome is known: why, and from when on one will be.
 
     Args:
         table: `joining.without_ids`, a row a decision.
         experiment: as it is in force.
+        last_left: `leaving.Reported.last`.
     """
     waiting = awaited(table, in_force)
     if waiting.empty and len(measured(table, in_force)):
         why = OTHER_SHARE
     elif len(waiting):
-        told = "once leaving has been reported up to that day, or " * config.reported_in_order
-        why = (
-            f"the first outcome will be on {waiting['known_at'].min():%Y-%m-%d}, "
-            f"{config.horizon_days} days after its decision, and is known {told}"
-            f"{config.report_days} days later."
-        )
+        why = leaving.first_known(waiting["known_at"].min(), last_left, config, now)
     elif not experiment.enabled:
         why = "nobody is left alone to compare with; `churn experiment on` changes that."
     else:

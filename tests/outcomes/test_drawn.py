@@ -16,7 +16,7 @@ from churn_assets.outcomes.drawn import basis, customers_of, needed
 from churn_assets.outcomes.joining import without_ids
 from churn_assets.outcomes.lift import Customers, lift_report, no_outcome_yet
 from churn_assets.outcomes.watching.conduct import propensities_hold
-from tests.outcomes.test_joining import LEFT_ALONE, decision, event, joined
+from tests.outcomes.test_joining import LEFT_ALONE, NOW, decision, event, joined
 from tests.outcomes.test_joining import START as START_OF_THE_LOG
 
 START = Draw("start", 0.1)
@@ -139,7 +139,7 @@ def look_and_plan() -> list[dict[str, Any]]:
 
 def test_a_look_begins_no_horizon_where_a_plan_follows() -> None:
     """Why: a good campaign two months after one look was never measured."""
-    events = [event("accepted", 61), event("churned", 70, "C2")]
+    events = [event("accepted", 61), event("churned", 70, "C2"), event("churned", 95, "Z")]
     table = without_ids(joined(look_and_plan(), events).table)
     found = customers_of(table, START).set_index("group")
     assert found["spend"].to_dict() == {"treated": 100, "control": 0}
@@ -199,11 +199,12 @@ def test_where_everybody_had_another_share_nobody_is_compared_or_promised() -> N
     assert found.empty
     assert not found["contaminated"].any()
     assert basis(table, draw)["other_share"] == 4
-    said = no_outcome_yet(table, ExperimentConfig(enabled=True), OutcomesConfig(), draw)["sentence"]
+    settings = ExperimentConfig(enabled=True), OutcomesConfig(), draw, None, NOW
+    said = no_outcome_yet(table, *settings)["sentence"]
     assert "share was changed" in said
     assert "CHURN_EXPERIMENT__ROTATION_DATES" in said
     new = [*rows, *changed, decision(20, "C9", day=40, **PLAN | {"control_share": 0.2})]
     table = without_ids(joined(new, []).table).assign(known=False)
-    said = no_outcome_yet(table, ExperimentConfig(enabled=True), OutcomesConfig(), draw)["sentence"]
+    said = no_outcome_yet(table, *settings)["sentence"]
     first = START_OF_THE_LOG + timedelta(days=70)
     assert f"the first outcome will be on {first:%Y-%m-%d}" in said
