@@ -126,9 +126,9 @@ def test_any_contact_contaminates(kind: str) -> None:
     assert customers_of(table, START)["contaminated"].tolist() == [True]
 
 
-def look_and_plan() -> list[dict[str, Any]]:
+def look_and_plan(day: float = 60.0) -> list[dict[str, Any]]:
     """Two customers of either group: one look, and a plan two months later."""
-    look, plan = {"source": "command"}, {"day": 60.0, "source": "campaign"}
+    look, plan = {"source": "command"}, {"day": day, "source": "campaign"}
     return [
         decision(1, "C1", **look),
         decision(2, "C2", **look, **LEFT_ALONE),
@@ -157,6 +157,38 @@ def test_decisions_that_somebody_acted_upon_are_no_look() -> None:
     assert set(customers_of(table, START)["time"]) == {table["time"].min()}
     pruned = table[needed(table, table["time"].max())]
     assert basis(pruned, START)["sources"] == {"command": 2}
+
+
+@pytest.mark.parametrize("kind", ["sent", "accepted"])
+def test_an_event_after_the_plan_moves_no_horizon(kind: str) -> None:
+    """One of a look's decision, a week after the plan, moved everybody's back to the look."""
+    rows = look_and_plan(day=20.0)
+    late = event(kind, 27, decision_id=f"{1:032x}")
+    table = without_ids(joined(rows, [late]).table)
+    assert table[f"{kind}_at"].notna().sum() == 1
+    assert basis(table, START)["sources"] == {"campaign": 2}
+    assert set(customers_of(table, START)["time"]) == {table["time"].max()}
+
+
+def test_the_contact_that_was_made_first_is_kept() -> None:
+    """Of two looks the first decision's contact was made after the plan, the other's before it:
+    without that one the others would become looks once old days are removed."""
+    rows = [decision(5, "C3", day=10, source="api"), decision(6, "C4", day=120, **PLAN)]
+    events = [event("sent", 25, decision_id=f"{1:032x}"), event("sent", 12, "C3")]
+    table = without_ids(joined([*look_and_plan(day=20.0), *rows], events).table)
+    pruned = table[needed(table, table["time"].max())]
+    for each in (table, pruned):
+        assert basis(each, START)["sources"] == {"command": 2, "api": 1, "campaign": 1}
+        assert basis(each, START)["from"] == "2026-01-01"
+
+
+def test_a_share_that_was_only_looked_at_stays_so() -> None:
+    """Answers that came after the share in force had begun are of its contacts."""
+    rows = [decision(1, source="command"), decision(2, day=5, control_share=0.2, **PLAN)]
+    for day, others in ((7, 0), (1, 1)):
+        told = [event("sent", day, decision_id=f"{1:032x}")]
+        table = without_ids(joined(rows, told).table)
+        assert basis(table, Draw("start", 0.2))["other_share"] == others
 
 
 def test_another_share_is_no_new_draw() -> None:
