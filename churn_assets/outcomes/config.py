@@ -65,9 +65,12 @@ class OutcomesConfig(BaseModel):
 
     @model_validator(mode="after")
     def _outcomes_are_kept(self) -> Self:
-        if self.keep_days < self.horizon_days + 2:  # days are removed whole
+        # In order they may be known at their end; else they always wait. Days are removed whole.
+        wait = 0 if self.reported_in_order else self.report_days
+        if self.keep_days < self.horizon_days + wait + 2:
+            waited = f" and report_days ({wait})" * bool(wait)
             raise ValueError(
-                f"keep_days ({self.keep_days}) is less than horizon_days ({self.horizon_days}) and "
-                "two: decisions would be removed before their outcome is known"
+                f"keep_days ({self.keep_days}) is less than horizon_days ({self.horizon_days})"
+                f"{waited} and two: decisions would be removed before their outcome is known"
             )
         return self

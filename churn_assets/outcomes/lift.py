@@ -232,11 +232,14 @@ def _telling(customers: Customers) -> NDArray[np.bool_]:
     churned, yearly = customers.measures["churn"], customers.covariates[:, VALUE]
     telling = inference.enough_of_both(churned, customers.treated, yearly)
     if not telling[-1]:
+        held = float(inference.least_of_both(churned, customers.treated, yearly)[-1])
         left = int(churned.sum())
         smaller = int(min(customers.treated.sum(), (~customers.treated).sum()))
         raise TooFewError(
             f"{left:,} of {len(customers):,} customers have left, too "
-            f"{'few' if 2 * left < len(customers) else 'many'} to compare a group of {smaller:,}"
+            f"{'few' if 2 * left < len(customers) else 'many'} to compare a group of {smaller:,}: "
+            f"counted by what they pay, as customers of one bill, these are {held:.1f} in it, and "
+            f"{inference.EFFECTIVE:g} are needed"
         )
     return telling
 

@@ -149,3 +149,13 @@ def test_the_report_says_up_to_when() -> None:
     assert "only 45 days after they end" in leaving.sentence(None, config, now)
     unordered = config.model_copy(update={"reported_in_order": False})
     assert "outcomes are known 45 days after" in leaving.sentence(last, unordered, now)
+
+
+def test_decisions_are_kept_until_their_outcome_is_known() -> None:
+    """Where reports come in no order each waits for all of `report_days`."""
+    assert OutcomesConfig(keep_days=32).keep_days == 32
+    assert OutcomesConfig(keep_days=77, reported_in_order=False).keep_days == 77
+    with pytest.raises(
+        ValueError, match=r"keep_days \(76\) is less than .* and report_days \(45\)"
+    ):
+        OutcomesConfig(keep_days=76, reported_in_order=False)
