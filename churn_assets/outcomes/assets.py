@@ -59,7 +59,7 @@ DECIDED_LATER = (
 )
 
 
-@dg.asset(group_name="outcomes", kinds={"parquet"}, code_version="3")
+@dg.asset(group_name="outcomes", kinds={"parquet"}, code_version="4")
 def campaign_outcomes(
     outcomes_config: dg.ResourceParam[OutcomesConfig],
     home: dg.ResourceParam[Path],
@@ -188,13 +188,13 @@ def lift_report(
     told = read_report(artifacts, campaign_outcomes)
     last_left = leaving.from_json(told.get("left_until"))
     draw = draw_in_force(experiment_config, now)
-    customers = leaving.compared(customers_of(table, draw), last_left)
+    customers = customers_of(table, draw)
     worth = Worth.of(_world_in_service(artifacts), table)
     currency = _currency_in_service(artifacts, messages_config)
     if customers.empty:
         own = experiment.own_customers_are_served(artifacts)
         running = experiment.in_force(artifacts, experiment_config, own_customers=own)
-        report = no_outcome_yet(table, running, outcomes_config, draw)
+        report = no_outcome_yet(table, running, outcomes_config, draw, last_left, now)
     else:
         report = report_of(Customers.of(customers, worth), outcomes_config, currency)
     report["counted"] = worth.sentence

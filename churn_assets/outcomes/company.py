@@ -99,9 +99,9 @@ def run(
 
 def read_report(company: Company, now: datetime) -> dict[str, Any]:
     """The lift report of all outcomes known at a time: who leaves here is reported at once."""
-    events = read_events(company.feedback)
-    config = company.config.model_copy(update={"report_days": 0})
-    table = join(parts.read(company.store).to_pandas(), events, config, now).table
+    elsewhere = {"event_id": "up to now", "customer_id": "elsewhere", "kind": "churned"}
+    events = [*read_events(company.feedback), elsewhere | {"occurred_at": now.isoformat()}]
+    table = join(parts.read(company.store).to_pandas(), events, company.config, now).table
     customers = Customers.of(customers_of(without_ids(table)))
     return lift_report(customers, company.config)
 

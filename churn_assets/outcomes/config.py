@@ -14,8 +14,9 @@ class OutcomesConfig(BaseModel):
         horizon_days: days after a decision in which leaving counts as its outcome; the outcome is
             known when they are over and leaving has been reported up to their end. Answers count
             for as many days after their contact.
-        report_days: days within which you report that a customer has left. An outcome is known so
-            many days after its end, or once anybody is reported as having left at its end or later.
+        report_days: days within which you report that a customer has left. An outcome is known once
+            anybody is reported as having left at its end or later; so many days after its end where
+            nobody was ever reported.
         reported_in_order: whether who reports a leaver has reported those of the days before;
             false where some are reported at once and others by the month: each outcome then waits
             for `report_days`.
@@ -64,9 +65,12 @@ class OutcomesConfig(BaseModel):
 
     @model_validator(mode="after")
     def _outcomes_are_kept(self) -> Self:
-        if self.keep_days < self.horizon_days + 2:  # days are removed whole
+        # In order they may be known at their end; else they always wait. Days are removed whole.
+        wait = 0 if self.reported_in_order else self.report_days
+        if self.keep_days < self.horizon_days + wait + 2:
+            waited = f" and report_days ({wait})" * bool(wait)
             raise ValueError(
-                f"keep_days ({self.keep_days}) is less than horizon_days ({self.horizon_days}) and "
-                "two: decisions would be removed before their outcome is known"
+                f"keep_days ({self.keep_days}) is less than horizon_days ({self.horizon_days})"
+                f"{waited} and two: decisions would be removed before their outcome is known"
             )
         return self

@@ -4,7 +4,7 @@
 |---|---|
 | a plan was approved in this draw | its decisions are acted upon: all count from the first one |
 | decided before that, by `churn predict` or the API, and nobody contacted | a look: not counted |
-| decided before that, and a contact reported as sent, delivered or answered | no look: all count |
+| decided before that, and somebody contacted by then (sent, delivered or answered) | all count |
 | no plan was approved in this draw | every decision of it counts |
 | a customer's horizon | begins with the first decision of the draw that counts |
 | what is spent and made within it | counts, whatever decided it: another draw, or none at all |
@@ -75,8 +75,7 @@ def customers_of(table: pd.DataFrame, in_force: Draw | None = None) -> pd.DataFr
     drawn = measured(table, in_force)
     if drawn.empty:
         return drawn.assign(contaminated=pd.Series(dtype=bool))
-    first = _first(drawn)
-    first = first[~first.index.isin(_had_another_share(table, drawn))]
+    first = _compared(table, drawn)
     begins, ends = (table["customer"].map(first[name]) for name in ("time", "known_at"))
     earlier = table["time"] < begins
     # An earlier contact may be answered now: it was made now only if it is reported so.
@@ -91,10 +90,17 @@ def customers_of(table: pd.DataFrame, in_force: Draw | None = None) -> pd.DataFr
     spend = (table["spend"] - contacts).where(accepted, 0.0) + contacts.where(made, 0.0)
     within = table.assign(spend=spend, written=written).groupby("customer", sort=False)
     first = first.assign(
-        spend=within["spend"].sum(),
-        contaminated=(first["group"] == "control") & within["written"].any(),
+        # By the index: where nobody is compared, `assign` would take the other customers' own.
+        spend=within["spend"].sum().reindex(first.index),
+        contaminated=(first["group"] == "control") & within["written"].any().reindex(first.index),
     )
     return first[first["known"]].reset_index()
+
+
+def awaited(table: pd.DataFrame, in_force: Draw | None = None) -> pd.DataFrame:
+    """The decision that counts first of each customer who is, or will be, compared: a row each,
+    whether or not its outcome is known. Of nobody where all had another share before."""
+    return _compared(table, measured(table, in_force))
 
 
 def basis(table: pd.DataFrame, in_force: Draw) -> dict[str, Any]:
@@ -109,16 +115,14 @@ def basis(table: pd.DataFrame, in_force: Draw) -> dict[str, Any]:
         control group.
     """
     whole, drawn = of_the_draw(table, in_force), measured(table, in_force)
-    first = _first(drawn)
-    others = _had_another_share(table, drawn)
-    compared = first[~first.index.isin(others)]
+    first, compared = _first(drawn), _compared(table, drawn)
     alone = table["customer"].map(first["group"]) == "control"
     undrawn = table["group"].isna() & (table["time"] >= drawn["time"].min())
     return {
         "from": None if drawn.empty else f"{drawn['time'].min():%Y-%m-%d}",
         "sources": {str(k): int(n) for k, n in compared["source"].value_counts().items()},
         "looks": len(whole) - len(drawn),
-        "other_share": len(others),
+        "other_share": len(first) - len(compared),
         "without_draw": int(undrawn.sum()),
         "control_decided": int((undrawn & alone & table["contact"].astype(bool)).sum()),
     }
@@ -138,7 +142,7 @@ def needed(table: pd.DataFrame, before: pd.Timestamp) -> pd.Series[bool]:
         keep |= (table["time"] >= begins) & (table["time"] <= ends)
         for when in (table["accepted_at"], made_at(table)):
             keep |= (table["time"] < begins) & (when >= begins) & (when <= ends)
-        keep[drawn.index[_contacted(drawn)][:1]] = True  # that its decisions were no looks
+        keep[_evidence(drawn)] = True
     return keep
 
 
@@ -158,17 +162,47 @@ def _first(drawn: pd.DataFrame) -> pd.DataFrame:
     return drawn.drop_duplicates("customer").set_index("customer")
 
 
-def _contacted(drawn: pd.DataFrame) -> pd.Series[bool]:
-    """Whether a decision's contact was made, as far as anybody reported."""
-    return drawn["contact"].astype(bool) & made_at(drawn).notna()
+def _compared(table: pd.DataFrame, drawn: pd.DataFrame) -> pd.DataFrame:
+    """`_first` of the customers who had no other share of the draw before."""
+    first = _first(drawn)
+    return first[~first.index.isin(_had_another_share(table, drawn))]
+
+
+def _contacted(drawn: pd.DataFrame, before: pd.Timestamp) -> pd.Series[bool]:
+    """Whether a decision's contact was made before a time, as far as anybody reported; at any time
+    where it is NaT."""
+    made = made_at(drawn)
+    early = made.notna() if pd.isna(before) else made < before
+    return drawn["contact"].astype(bool) & early
+
+
+def _before_plans(drawn: pd.DataFrame) -> tuple[pd.Series[bool], pd.Timestamp]:
+    """Which decisions of one draw came before its first plan, all where it has none (yet), and when
+    that was approved; NaT where it wasn't."""
+    approved = drawn.loc[drawn["source"] == "campaign", "time"].min()
+    return ~(drawn["time"] >= approved), approved
 
 
 def _without_looks(drawn: pd.DataFrame) -> pd.DataFrame:
-    """Decisions of one draw from its first plan on, if nobody had been contacted before: one moment
-    for all customers, so it chooses none. Else all of them."""
-    plans = drawn["source"] == "campaign"
-    before = drawn["time"] < drawn.loc[plans, "time"].min()
-    return drawn if (before & _contacted(drawn)).any() else drawn[~before]
+    """Decisions of one draw from its first plan on, if nobody had been contacted by then: one
+    moment for all customers, so it chooses none. Else all of them, as where there is no plan.
+
+    A contact that was made later, or an answer that found a look then, changes nothing: it would
+    move the horizons of all the others back, long after they began.
+    """
+    before, approved = _before_plans(drawn)
+    if pd.isna(approved) or (before & _contacted(drawn, approved)).any():
+        return drawn
+    return drawn[~before]
+
+
+def _evidence(drawn: pd.DataFrame) -> pd.Index:
+    """The decisions that show whether those before the first plan of one draw were looks: one of
+    that plan, and of those before it the one whose contact was made first, if any was by then."""
+    before, approved = _before_plans(drawn)
+    made = made_at(drawn)[before & _contacted(drawn, approved)]
+    plan = drawn.index[(drawn["source"] == "campaign") & (drawn["time"] == approved)]
+    return plan[:1].union(made.index[made == made.min()][:1])
 
 
 def _had_another_share(table: pd.DataFrame, drawn: pd.DataFrame) -> pd.Index:
@@ -185,7 +219,8 @@ def _had_another_share(table: pd.DataFrame, drawn: pd.DataFrame) -> pd.Index:
     others = others[others["period"] == mine["period"]]
     others = others[others["control_share"] != mine["control_share"]]
     shares = (_without_looks(part) for _, part in others.groupby("control_share", sort=False))
-    acted = [s for s in shares if ((s["source"] == "campaign") | _contacted(s)).any()]
+    since = drawn["time"].min()
+    acted = [s for s in shares if ((s["source"] == "campaign") | _contacted(s, since)).any()]
     before = pd.concat([others.head(0), *acted]).groupby("customer")["time"].min()
     begins = _first(drawn)["time"]
     return begins.index[before.reindex(begins.index) < begins]

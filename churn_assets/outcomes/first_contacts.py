@@ -12,7 +12,11 @@ import numpy as np
 import pandas as pd
 
 from churn_assets.decision.mdp.observation import COOLDOWN, FATIGUE
-from churn_assets.outcomes.reached import was_not_sent
+from churn_assets.outcomes.reached import ANSWERED, answers_known, was_not_sent
+
+HARDLY_ANSWERED = 0.1
+"""Of the share of the customers whom plans contacted that answered; below it something is a look.
+Shares of customers: who asks every day is answered once."""
 
 
 def first_of_a_period(outcomes: pd.DataFrame, period_days: float) -> pd.Series[bool]:
@@ -33,12 +37,53 @@ def first_of_a_period(outcomes: pd.DataFrame, period_days: float) -> pd.Series[b
     return found
 
 
-def counts_as_made(outcomes: pd.DataFrame) -> pd.Series[bool]:
-    """Which contacts count as made: where senders report, those that were sent; else all that were
-    not reported as never sent."""
+def counts_as_made(outcomes: pd.DataFrame, period_days: float) -> pd.Series[bool]:
+    """Which contacts count as made: where senders report, those that were sent; else all but looks
+    that were not reported as never sent.
+
+    Args:
+        period_days: as for `looks`.
+    """
     made = outcomes["contact"].astype(bool) & ~was_not_sent(outcomes)
     sent = outcomes["sent_at"].notna()
-    return made & sent if (sent & outcomes["contact"]).any() else made
+    return made & (sent if (sent & made).any() else ~looks(outcomes, period_days))
+
+
+def looks(outcomes: pd.DataFrame, period_days: float) -> pd.Series[bool]:
+    """Which contacts somebody only asked for, to see them: hardly anybody answered any of their
+    kind, beside those whom plans contacted.
+
+    There are two kinds of each source: those that a plan's contact of the customer follows within
+    the period, and the others. A kind is looks as a whole or not at all, so nothing is chosen by
+    its own answer. Where nobody answered a plan it can't be told, and none is a look.
+
+    Args:
+        outcomes: `campaign_outcomes`, whole.
+        period_days: in which a plan's contact takes the place of what was asked for.
+    """
+    contacts = outcomes[outcomes["contact"].astype(bool)]
+    answered = contacts[[f"{kind}_at" for kind in ANSWERED]].notna().any(axis="columns")
+    answered = answered[answers_known(contacts)]
+    planned = contacts["source"] == "campaign"
+    by_plans = answered[planned].groupby(contacts["customer"]).any().mean()
+    found = pd.Series(data=False, index=outcomes.index)
+    if planned.all() or not by_plans > 0:  # no number where there is no plan
+        return found
+    asked = pd.merge_asof(
+        contacts.loc[~planned, ["customer", "time", "source"]]
+        .reset_index(names="row")
+        .sort_values("time", kind="stable"),
+        contacts.loc[planned, ["customer", "time"]].assign(planned=True).sort_values("time"),
+        on="time",
+        by="customer",
+        tolerance=pd.Timedelta(days=period_days),
+        direction="forward",
+    ).set_index("row")
+    kind = asked["source"].where(asked["planned"].isna(), asked["source"] + ", then a plan")
+    customers = answered[~planned].groupby([kind, asked["customer"]]).any()
+    share = customers.groupby(level=0).mean()
+    found[asked.index] = (kind.map(share) < HARDLY_ANSWERED * by_plans).to_numpy()
+    return found
 
 
 def once_asked(contacts: pd.DataFrame, told: pd.Series[bool], answer_days: float) -> pd.DataFrame:
@@ -83,15 +128,18 @@ def _windows(
 
 
 def _contacted_before(outcomes: pd.DataFrame, period_days: float) -> pd.Series[bool]:
-    """Whether the log has a contact of the customer in the period before each decision."""
-    made = outcomes[counts_as_made(outcomes)]
+    """Whether the log has a contact of the customer in the period before the contact of each
+    decision, or before the decision if it is for none: from a plan's approval to its contacts days
+    pass, so measured from there a contact a month would always be a second one."""
     # Tables of earlier versions don't have when the contact was made.
-    at = made.get("answers_from", made["time"])
-    contacts = pd.DataFrame({"customer": made["customer"], "time": at, "before": True})
-    decided = outcomes[["customer", "time"]].sort_values("time", kind="stable")
+    own = outcomes.get("answers_from", outcomes["time"])
+    at = own.where(outcomes["contact"].astype(bool), outcomes["time"])
+    decided = pd.DataFrame({"customer": outcomes["customer"], "time": at})
+    decided = decided.astype({"time": outcomes["time"].dtype}).sort_values("time", kind="stable")
+    contacts = decided[counts_as_made(outcomes, period_days)[decided.index]].assign(before=True)
     found = pd.merge_asof(
         decided.reset_index(names="row"),
-        contacts.astype({"time": decided["time"].dtype}).sort_values("time"),
+        contacts,
         on="time",
         by="customer",
         tolerance=pd.Timedelta(days=period_days),

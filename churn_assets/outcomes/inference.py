@@ -61,16 +61,22 @@ def enough_of_both(outcome: Floats, treated: NDArray[np.bool_], worth: Floats) -
     The group's own do as well as what is expected: else an effect after which hardly anybody leaves
     would be found much later. Where nobody is worth anything, all count alike.
     """
+    return least_of_both(outcome, treated, worth) >= EFFECTIVE
+
+
+def least_of_both(outcome: Floats, treated: NDArray[np.bool_], worth: Floats) -> Floats:
+    """(N,) how many customers of one worth either group effectively holds after so many, of the
+    outcome of which it holds the fewest; as `enough_of_both` counts them."""
     weights = worth if (worth > 0).any() else np.ones_like(worth)
-    enough = np.ones(len(outcome), bool)
+    least = np.full(len(outcome), np.inf)
     customers = np.arange(1, len(outcome) + 1)
     for happened in (outcome == 1, outcome == 0):
         whole = effective_number(weights * happened)
         for group in (treated, ~treated):
             expected = whole * np.cumsum(group) / customers
             own = effective_number(weights * (happened & group))
-            enough &= np.maximum(expected, own) >= EFFECTIVE
-    return enough
+            least = np.minimum(least, np.maximum(expected, own))
+    return least
 
 
 def share_difference(outcome: Floats, treated: NDArray[np.bool_]) -> Estimate:

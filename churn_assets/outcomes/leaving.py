@@ -4,8 +4,10 @@ Discounts of treated customers are known at once. Leavers are often reported by 
 outcome that counts before they are looks as if nobody had left, in both groups, beside what was
 spent on one: contacting would seem to hurt. Who reports leavers by their days has reported all of
 those before the last one, so outcomes are known up to that one's day, whoever it was: which
-outcomes these are depends on their ends alone, so it does so in both groups alike. Where nobody is
-reported any more, an outcome is known `report_days` after its end.
+outcomes these are depends on their ends alone, so it does so in both groups alike. Where nobody was
+ever reported, an outcome is known `report_days` after its end: nothing is concluded before many
+have left. Where reports have stopped, none that ended after the last leaver is known, or it would
+seem that nobody leaves any more, whatever is spent. All who conclude anything go by this.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ class Reported(NamedTuple):
 
     Attributes:
         last: the latest time (UTC) at which somebody is reported as having left; None: nobody is.
-        until: outcomes that ended by then (UTC) are known.
+        until: outcomes that ended by then (UTC) are known; never later than `last`.
     """
 
     last: pd.Timestamp | None
@@ -40,21 +42,15 @@ def reported(left_at: pd.Series[pd.Timestamp], config: OutcomesConfig, now: date
     today = pd.Timestamp(now.astimezone(UTC))
     before = left_at[left_at <= today]
     last = None if before.empty else before.max()
-    until = today - timedelta(days=config.report_days)
-    if last is not None and config.reported_in_order:
-        until = max(until, last)
-    return Reported(last, until)
+    waited = today - timedelta(days=config.report_days)
+    if last is None:
+        return Reported(None, waited)
+    return Reported(last, last if config.reported_in_order else min(waited, last))
 
 
-def compared(customers: pd.DataFrame, last: pd.Timestamp | None) -> pd.DataFrame:
-    """Of customers whose outcome is known those whose outcome ended before the last leaver who was
-    reported: where reports have stopped, it would seem that nobody leaves any more, whatever is
-    spent. All of them where nobody was ever reported: nothing is concluded before many were.
-
-    Args:
-        customers: column `known_at`.
-    """
-    return customers if last is None else customers[customers["known_at"] <= last]
+def stopped(last: pd.Timestamp, config: OutcomesConfig, now: datetime) -> bool:
+    """Whether reports have stopped that ended so: it is longer ago than `report_days`."""
+    return bool(last < pd.Timestamp(now.astimezone(UTC)) - timedelta(days=config.report_days))
 
 
 def sentence(last: pd.Timestamp | None, config: OutcomesConfig, now: datetime) -> str:
@@ -63,14 +59,34 @@ def sentence(last: pd.Timestamp | None, config: OutcomesConfig, now: datetime) -
     if last is None:
         return f"Nobody has been reported as having left yet, so outcomes are known only {wait}."
     day = f"{last:%Y-%m-%d}"
-    if last < pd.Timestamp(now.astimezone(UTC)) - timedelta(days=config.report_days):
+    if stopped(last, config, now):
         return (
             f"Nobody is reported as having left after {day}, so outcomes that ended later aren't "
-            "compared: report who has left since, or contacting would seem to bring nothing."
+            "known: report who has left since, or contacting would seem to bring nothing."
         )
     if not config.reported_in_order:
         return f"Leaving has been reported up to {day}; outcomes are known {wait}."
     return f"Leaving has been reported up to {day}; outcomes that ended later aren't known yet."
+
+
+def first_known(
+    ends: pd.Timestamp, last: pd.Timestamp | None, config: OutcomesConfig, now: datetime
+) -> str:
+    """When the first outcome, of a horizon that ends so, will be known; or why it still isn't."""
+    day = f"{ends:%Y-%m-%d}"
+    if last is not None and last < ends and stopped(ends, config, now):
+        return (
+            f"reports of leavers have stopped. The first outcome was on {day}, and nobody is "
+            f"reported as having left after {last:%Y-%m-%d}. Report who has left since (`churned`, "
+            "by churn outcomes import or POST /feedback): outcomes up to the latest one are known."
+        )
+    told = "once leaving has been reported up to that day"
+    if not config.reported_in_order:
+        told = f"{config.report_days} days later"
+    elif last is None:
+        told += f", or {config.report_days} days later"
+    of = f"{config.horizon_days} days after its decision"
+    return f"the first outcome will be on {day}, {of}, and is known {told}."
 
 
 def as_json(last: pd.Timestamp | None) -> str | None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -24,9 +25,9 @@ from numpy.typing import NDArray
 from churn_assets.domain.experiment import Draw, ExperimentConfig
 from churn_assets.domain.statistics import Floats
 from churn_assets.domain.value import amount
-from churn_assets.outcomes import inference
+from churn_assets.outcomes import inference, leaving
 from churn_assets.outcomes.config import OutcomesConfig
-from churn_assets.outcomes.drawn import measured
+from churn_assets.outcomes.drawn import awaited, measured
 from churn_assets.outcomes.inference import TooFewError
 from churn_assets.outcomes.worth import PLAIN, Worth
 
@@ -50,6 +51,10 @@ NOT_BY_THE_SWITCH = (
     "The kill switch (churn baseline on) only changes who decides: the rules contact people, too."
 )
 """What follows `STOP_IT` while the switch is off: whoever throws it has stopped no contact."""
+OTHER_SHARE = (
+    "the control group's share was changed, and everybody was decided on with another one before: "
+    "in this draw they are never compared. Draw anew (CHURN_EXPERIMENT__ROTATION_DATES)."
+)
 LOOKS = 60  # points of the interval over time that the report keeps
 
 Verdict = Literal["helps", "hurts", "no effect that matters", "not known yet"]
@@ -152,22 +157,22 @@ def no_outcome_yet(
     table: pd.DataFrame,
     experiment: ExperimentConfig,
     config: OutcomesConfig,
-    in_force: Draw | None = None,
+    in_force: Draw | None,
+    last_left: pd.Timestamp | None,
+    now: datetime,
 ) -> dict[str, Any]:
     """The report while nobody's outcome is known: why, and from when on one will be.
 
     Args:
         table: `joining.without_ids`, a row a decision.
         experiment: as it is in force.
+        last_left: `leaving.Reported.last`.
     """
-    waiting = measured(table, in_force)
-    if len(waiting):
-        told = "once leaving has been reported up to that day, or " * config.reported_in_order
-        why = (
-            f"the first outcome will be on {waiting['known_at'].min():%Y-%m-%d}, "
-            f"{config.horizon_days} days after its decision, and is known {told}"
-            f"{config.report_days} days later."
-        )
+    waiting = awaited(table, in_force)
+    if waiting.empty and len(measured(table, in_force)):
+        why = OTHER_SHARE
+    elif len(waiting):
+        why = leaving.first_known(waiting["known_at"].min(), last_left, config, now)
     elif not experiment.enabled:
         why = "nobody is left alone to compare with; `churn experiment on` changes that."
     else:
@@ -227,11 +232,14 @@ def _telling(customers: Customers) -> NDArray[np.bool_]:
     churned, yearly = customers.measures["churn"], customers.covariates[:, VALUE]
     telling = inference.enough_of_both(churned, customers.treated, yearly)
     if not telling[-1]:
+        held = float(inference.least_of_both(churned, customers.treated, yearly)[-1])
         left = int(churned.sum())
         smaller = int(min(customers.treated.sum(), (~customers.treated).sum()))
         raise TooFewError(
             f"{left:,} of {len(customers):,} customers have left, too "
-            f"{'few' if 2 * left < len(customers) else 'many'} to compare a group of {smaller:,}"
+            f"{'few' if 2 * left < len(customers) else 'many'} to compare a group of {smaller:,}: "
+            f"counted by what they pay, as customers of one bill, these are {held:.1f} in it, and "
+            f"{inference.EFFECTIVE:g} are needed"
         )
     return telling
 

@@ -2,7 +2,8 @@
 
 A customer counts once: the policy's first decision about them whose outcome is known, whatever
 other releases decided before, with all that was decided and spent within its horizon: the outcome
-is of that (`following`). The log has what the serving policy preferred and its runner-up, so the
+is of that (`following`). Looks before a draw's first plan are no decisions that anybody acted upon
+(`drawn`). The log has what the serving policy preferred and its runner-up, so the
 probability of *every* action is known: those two for the treated, no contact for the control group.
 In a log of before these were in it, what it prefers is computed again from its release. Rows that
 don't agree with it (the kill switch was on, an offer of nothing was taken back) are left out and
@@ -21,12 +22,14 @@ from numpy.typing import NDArray
 from churn_assets.decision.mdp.actions import Policy
 from churn_assets.domain.offers import OFFER_LEVELS
 from churn_assets.domain.statistics import Floats
+from churn_assets.outcomes.drawn import acted_upon
 from churn_assets.outcomes.following import Courses, followed, spent_within
 from churn_assets.outcomes.off_policy import Log, UnsupportedTargetError, evaluate, fitted_rewards
 from churn_assets.outcomes.worth import PLAIN, Worth
 
 OPTIONS = OFFER_LEVELS + 1
 """Not contacting, then the offers."""
+LOOKED = "they were only looked at: nobody was contacted before a draw's first plan"
 PLANNED = "a campaign's plan decided, which shares out money and places among all: no policy did"
 RULES = "the kill switch's rules decided"
 OTHER_RELEASE = "another release decided"
@@ -109,11 +112,12 @@ def logged_by(
 ) -> Logged | None:
     """The decisions of a release's policy with known outcomes; None where there are none. Arguments
     as in `judge_policies`."""
-    own = _of_the_policy(table, release_id)
-    first = table[own & table["known"]].drop_duplicates("customer")
+    acted = acted_upon(table)
+    own = _of_the_policy(acted, release_id)
+    first = acted[own & acted["known"]].drop_duplicates("customer")
     if first.empty:
         return None
-    rows, by_others = followed(table, first, own)
+    rows, by_others = followed(acted, first, own)
     seen = np.array(rows["observation"].tolist(), np.float64)
     done = np.where(rows["contact"], rows["offer_level"].to_numpy(np.int64) + 1, 0)
     treated = _probabilities(rows, options_of(serving, seen))
@@ -145,11 +149,14 @@ def _why_left_out(table: pd.DataFrame, release_id: str, counted: int) -> dict[st
         counted: customers of whom one does.
     """
     known = table[table["known"]]
-    mine = known.loc[_of_the_policy(known, release_id), "customer"].unique()
+    looked = pd.Series(~known.index.isin(acted_upon(table).index), known.index)
+    own = _of_the_policy(known, release_id)
+    mine = known.loc[own & ~looked, "customer"].unique()
     rest = known[~known["customer"].isin(mine)]
     found = {}
     for reason, holds in (
         (PLANNED, rest["source"] == "campaign"),
+        (LOOKED, own & looked),
         (RULES, rest["baseline"].astype(bool)),
         (OTHER_RELEASE, pd.Series(data=True, index=rest.index)),
     ):

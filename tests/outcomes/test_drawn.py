@@ -3,19 +3,21 @@ happened while no experiment ran counts, and another share is no new draw."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from churn_assets.domain.experiment import Draw
+from churn_assets.domain.experiment import Draw, ExperimentConfig
 from churn_assets.outcomes.config import OutcomesConfig
 from churn_assets.outcomes.drawn import basis, customers_of, needed
 from churn_assets.outcomes.joining import without_ids
-from churn_assets.outcomes.lift import Customers, lift_report
+from churn_assets.outcomes.lift import Customers, lift_report, no_outcome_yet
 from churn_assets.outcomes.watching.conduct import propensities_hold
-from tests.outcomes.test_joining import LEFT_ALONE, decision, event, joined
+from tests.outcomes.test_joining import LEFT_ALONE, NOW, decision, event, joined
+from tests.outcomes.test_joining import START as START_OF_THE_LOG
 
 START = Draw("start", 0.1)
 OFF: dict[str, Any] = {"group": None, "period": None, "control_share": None}
@@ -124,9 +126,9 @@ def test_any_contact_contaminates(kind: str) -> None:
     assert customers_of(table, START)["contaminated"].tolist() == [True]
 
 
-def look_and_plan() -> list[dict[str, Any]]:
+def look_and_plan(day: float = 60.0) -> list[dict[str, Any]]:
     """Two customers of either group: one look, and a plan two months later."""
-    look, plan = {"source": "command"}, {"day": 60.0, "source": "campaign"}
+    look, plan = {"source": "command"}, {"day": day, "source": "campaign"}
     return [
         decision(1, "C1", **look),
         decision(2, "C2", **look, **LEFT_ALONE),
@@ -137,7 +139,7 @@ def look_and_plan() -> list[dict[str, Any]]:
 
 def test_a_look_begins_no_horizon_where_a_plan_follows() -> None:
     """Why: a good campaign two months after one look was never measured."""
-    events = [event("accepted", 61), event("churned", 70, "C2")]
+    events = [event("accepted", 61), event("churned", 70, "C2"), event("churned", 95, "Z")]
     table = without_ids(joined(look_and_plan(), events).table)
     found = customers_of(table, START).set_index("group")
     assert found["spend"].to_dict() == {"treated": 100, "control": 0}
@@ -155,6 +157,38 @@ def test_decisions_that_somebody_acted_upon_are_no_look() -> None:
     assert set(customers_of(table, START)["time"]) == {table["time"].min()}
     pruned = table[needed(table, table["time"].max())]
     assert basis(pruned, START)["sources"] == {"command": 2}
+
+
+@pytest.mark.parametrize("kind", ["sent", "accepted"])
+def test_an_event_after_the_plan_moves_no_horizon(kind: str) -> None:
+    """One of a look's decision, a week after the plan, moved everybody's back to the look."""
+    rows = look_and_plan(day=20.0)
+    late = event(kind, 27, decision_id=f"{1:032x}")
+    table = without_ids(joined(rows, [late]).table)
+    assert table[f"{kind}_at"].notna().sum() == 1
+    assert basis(table, START)["sources"] == {"campaign": 2}
+    assert set(customers_of(table, START)["time"]) == {table["time"].max()}
+
+
+def test_the_contact_that_was_made_first_is_kept() -> None:
+    """Of two looks the first decision's contact was made after the plan, the other's before it:
+    without that one the others would become looks once old days are removed."""
+    rows = [decision(5, "C3", day=10, source="api"), decision(6, "C4", day=120, **PLAN)]
+    events = [event("sent", 25, decision_id=f"{1:032x}"), event("sent", 12, "C3")]
+    table = without_ids(joined([*look_and_plan(day=20.0), *rows], events).table)
+    pruned = table[needed(table, table["time"].max())]
+    for each in (table, pruned):
+        assert basis(each, START)["sources"] == {"command": 2, "api": 1, "campaign": 1}
+        assert basis(each, START)["from"] == "2026-01-01"
+
+
+def test_a_share_that_was_only_looked_at_stays_so() -> None:
+    """Answers that came after the share in force had begun are of its contacts."""
+    rows = [decision(1, source="command"), decision(2, day=5, control_share=0.2, **PLAN)]
+    for day, others in ((7, 0), (1, 1)):
+        told = [event("sent", day, decision_id=f"{1:032x}")]
+        table = without_ids(joined(rows, told).table)
+        assert basis(table, Draw("start", 0.2))["other_share"] == others
 
 
 def test_another_share_is_no_new_draw() -> None:
@@ -181,3 +215,28 @@ def test_another_share_is_no_new_draw() -> None:
     table = without_ids(joined(looked, []).table)
     assert len(customers_of(table, Draw("start", 0.2))) == 3
     assert basis(table, Draw("start", 0.2))["other_share"] == 0
+
+
+def test_where_everybody_had_another_share_nobody_is_compared_or_promised() -> None:
+    """The report stopped with "Cannot mask with non-boolean array containing NA"; what it would
+    have said is that the first outcome was to come."""
+    rows = [decision(n, f"C{n}", **PLAN, **(LEFT_ALONE if n < 3 else {})) for n in range(1, 5)]
+    later = [
+        row | {"decision_id": f"{n:032x}", "time": row["time"] + timedelta(days=35)}
+        for n, row in enumerate(rows, 11)
+    ]
+    changed = [row | {"control_share": 0.2} for row in later]
+    table, draw = without_ids(joined(rows + changed, []).table), Draw("start", 0.2)
+    found = customers_of(table, draw)
+    assert found.empty
+    assert not found["contaminated"].any()
+    assert basis(table, draw)["other_share"] == 4
+    settings = ExperimentConfig(enabled=True), OutcomesConfig(), draw, None, NOW
+    said = no_outcome_yet(table, *settings)["sentence"]
+    assert "share was changed" in said
+    assert "CHURN_EXPERIMENT__ROTATION_DATES" in said
+    new = [*rows, *changed, decision(20, "C9", day=40, **PLAN | {"control_share": 0.2})]
+    table = without_ids(joined(new, []).table).assign(known=False)
+    said = no_outcome_yet(table, *settings)["sentence"]
+    first = START_OF_THE_LOG + timedelta(days=70)
+    assert f"the first outcome will be on {first:%Y-%m-%d}" in said

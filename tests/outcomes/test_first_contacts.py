@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from churn_assets.outcomes.first_contacts import first_of_a_period, once_asked
+from churn_assets.outcomes.first_contacts import first_of_a_period, looks, once_asked
 from churn_assets.outcomes.joining import without_ids
 from churn_assets.outcomes.learning.measuring import learnable, measure
 from churn_assets.outcomes.learning.templates import answered
@@ -84,6 +84,9 @@ def test_a_template_that_was_asked_for_again_is_not_blamed() -> None:
     assert [e.success for e in answered(table, 14, START + timedelta(days=54.05))] == [True]
     sent = table.assign(sent_at=table["time"])
     assert len(list(answered(sent, 14, NOW))) == 5
+    rows = [decision(1, source="api"), decision(2, day=2, source="campaign")]
+    table = without_ids(joined(rows, [event("accepted", 4)]).table).assign(**said)
+    assert [each.success for each in answered(table, 14, NOW)] == [True]  # the other was a look
 
 
 def refusers_asked_again(seed: int, count: int) -> pd.DataFrame:
@@ -122,3 +125,77 @@ def test_what_the_caller_knew_of_contacts_goes_before_the_log() -> None:
     rows.append(decision(3, day=3, observation=[0.1] * 6 + [7.0, 0.0, 0.0]))
     table = without_ids(joined(rows, []).table)
     assert first_of_a_period(table, 30).tolist() == [True, False, True]
+
+
+def plan_of(table: pd.DataFrame, day: float) -> pd.DataFrame:
+    """The same decisions, made by a plan so many days later."""
+    seen = [each[:5] for each in table["observation"]]
+    later = {n: table[n] + pd.Timedelta(days=day) for n in ("time", "known_at", "accepted_at")}
+    return table.assign(source="campaign", observation=seen, preferred=np.nan, **later)
+
+
+def unanswered(table: pd.DataFrame) -> pd.DataFrame:
+    never = pd.Series(pd.NaT, table.index, "datetime64[us, UTC]")
+    return table.assign(accepted=False, accepted_at=never, refused=False, refused_at=never)
+
+
+@pytest.mark.parametrize("experiment", ["on, since an earlier plan", "off"])
+@pytest.mark.parametrize("numbers", [5, 9])
+def test_a_look_before_a_plan_teaches_nothing(experiment: str, numbers: int) -> None:
+    """The day before the second plan, all its customers were looked at: it was held to be their
+    contact, the plan's to be a second one, and offsets were -1.0; without a draw -5.9."""
+    whole = outcomes(1, 8_000)
+    first, second = plan_of(whole[:4_000], 0), plan_of(whole[4_000:], 61)
+    look = unanswered(plan_of(whole[4_000:], 60)).assign(source="command")
+    look["observation"] = [[*seen, 0.0, 0.0, 0.0, 0.0][:numbers] for seen in look["observation"]]
+    if experiment == "off":
+        none = {"group": None, "period": None, "control_share": np.nan}
+        look, second = look.assign(**none), second.assign(**none)
+    plans = by_time(first, second)
+    table = by_time(first, look, second)
+    assert looks(table, 30).equals((table["source"] == "command") & table["contact"])
+    assert offsets(table) == offsets(plans)
+    assert all(abs(one) < 0.15 for one in offsets(plans))
+    speaks = table[learnable(table.assign(group=None), models([]), ASSUMED, LEARN_FROM)]
+    assert set(speaks["source"]) == {"campaign"}
+
+
+def test_contacts_that_were_made_before_a_plan_s_are_no_looks() -> None:
+    """The API's contacts were answered, so a plan's a week later are second ones. Kept where they
+    were accepted alone, the API's offers would seem to be accepted always."""
+    api = outcomes(1, 8_000, control=0.0).assign(group=None)
+    plan = plan_of(outcomes(2, 8_000, control=0.0).assign(group=None), 7)
+    table = by_time(api, plan)
+    assert not looks(table, 30).any()
+    alone = offsets(api)
+    assert offsets(table) == pytest.approx(alone, abs=0.15)
+    assert all(abs(one) < 0.15 for one in alone)
+
+
+def test_who_asks_every_day_is_answered_once() -> None:
+    """One in thirty of what was asked for, yet as many customers answer as a plan's do; and one
+    answer that finds a look makes none of the others a contact."""
+    once = outcomes(3, 600, control=0.0).assign(group=None)
+    asked = [unanswered(once.assign(time=once["time"] - n * 24 * HOUR)) for n in range(1, 30)]
+    plan = plan_of(outcomes(4, 600, control=0.0).assign(group=None), 0)
+    plan["customer"] += 600
+    assert not looks(by_time(*asked, once, plan), 30).any()
+    assert looks(by_time(*asked, plan), 30).sum() == 29 * once["contact"].sum()
+    strays = by_time(*asked, once.head(20), plan)
+    assert looks(strays, 30).sum() == (strays["contact"] & (strays["source"] == "api")).sum()
+    assert not looks(by_time(*asked, unanswered(plan)), 30).any()  # nobody knows
+
+
+def test_a_contact_a_month_is_a_first_one_each_month() -> None:
+    """Each is made three days after its plan's approval. Measured from there to the next approval,
+    27 days, only the first month's contacts taught anything."""
+    month = outcomes(1, 200, control=0.0)
+    plans = by_time(*(plan_of(month, 30.4 * n) for n in range(6)))
+    table = plans.assign(answers_from=plans["time"] + pd.Timedelta(days=3))
+    assert first_of_a_period(table, 30).all()
+    again = first_of_a_period(table, 31) & table["contact"]
+    assert again.sum() == month["contact"].sum()
+    alone = month.assign(contact=False, time=month["time"] + pd.Timedelta(days=2))
+    both = by_time(plan_of(month, 0), plan_of(alone, 0))
+    both["answers_from"] = both["time"] + pd.Timedelta(days=1)
+    assert first_of_a_period(both, 30).sum() == 2 * len(month) - month["contact"].sum()

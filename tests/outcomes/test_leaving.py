@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from churn_assets.domain.experiment import ExperimentConfig
 from churn_assets.outcomes import leaving
 from churn_assets.outcomes.config import OutcomesConfig
 from churn_assets.outcomes.drawn import customers_of
 from churn_assets.outcomes.joining import join, without_ids
-from churn_assets.outcomes.lift import Customers, lift_report
+from churn_assets.outcomes.lift import Customers, lift_report, no_outcome_yet
 from churn_assets.serving.decision_log.parts import SCHEMA
 from tests.outcomes.test_joining import CONFIG, LEFT_ALONE, START, decision, event
 
@@ -108,14 +109,34 @@ def test_an_end_that_is_still_to_come_says_nothing() -> None:
     assert not joined.table["known"].any()
 
 
-def test_reports_that_have_stopped_end_the_comparison() -> None:
-    """Why: those of later cohorts would all seem to stay, beside what was spent on the treated."""
-    customers = pd.DataFrame({"known_at": pd.date_range("2027-01-01", periods=100, tz="UTC")})
-    last = pd.Timestamp("2027-01-31", tz="UTC")
-    assert len(leaving.compared(customers, last)) == 31
-    assert len(leaving.compared(customers, None)) == 100
-    said = leaving.sentence(last, OutcomesConfig(), datetime(2027, 4, 1, tzinfo=UTC))
-    assert said.startswith("Nobody is reported as having left after 2027-01-31, so outcomes that")
+@pytest.mark.parametrize("in_order", [True, False])
+def test_reports_that_have_stopped_end_what_is_known(in_order: bool) -> None:
+    """Why: those of later cohorts would all seem to stay, beside what was spent on the treated. The
+    comparison alone left them out: policies, risks and what is learnt went by `known`."""
+    config = CONFIG.model_copy(update={"reported_in_order": in_order})
+    rows = [decision(n, f"C{n}", day=n) for n in range(100)]
+    log, now = pd.DataFrame(rows).reindex(columns=SCHEMA.names), START + timedelta(days=300)
+    table = join(log, [event("churned", 60, "C9")], config, now).table
+    assert table["known"].tolist() == [n <= 30 for n in range(100)]
+    assert join(log, [], config, now).table["known"].all()
+    said = leaving.sentence(pd.Timestamp(START + timedelta(days=60)), config, now)
+    assert "after 2026-03-02, so outcomes that ended later aren't known: report who" in said
+
+
+def test_a_list_of_old_leavers_is_named_where_no_outcome_is_known() -> None:
+    """Imported once, before the first decision. The report promised that 45 days would do."""
+    rows = [decision(1), decision(2, "C2", **LEFT_ALONE)]
+    log, old = pd.DataFrame(rows).reindex(columns=SCHEMA.names), event("churned", -20, "Z")
+    said = {}
+    for day in (31, 76):
+        now = START + timedelta(days=day)
+        joined = join(log, [old], CONFIG, now)
+        settings = ExperimentConfig(enabled=True), CONFIG, None, joined.leaving.last, now
+        said[day] = no_outcome_yet(without_ids(joined.table), *settings)["sentence"]
+        assert not joined.table["known"].any()
+    assert "is known once leaving has been reported up to that day. " in said[31]
+    assert "reports of leavers have stopped" in said[76]
+    assert "after 2025-12-12. Report who has left since" in said[76]
 
 
 def test_the_report_says_up_to_when() -> None:
@@ -128,3 +149,13 @@ def test_the_report_says_up_to_when() -> None:
     assert "only 45 days after they end" in leaving.sentence(None, config, now)
     unordered = config.model_copy(update={"reported_in_order": False})
     assert "outcomes are known 45 days after" in leaving.sentence(last, unordered, now)
+
+
+def test_decisions_are_kept_until_their_outcome_is_known() -> None:
+    """Where reports come in no order each waits for all of `report_days`."""
+    assert OutcomesConfig(keep_days=32).keep_days == 32
+    assert OutcomesConfig(keep_days=77, reported_in_order=False).keep_days == 77
+    with pytest.raises(
+        ValueError, match=r"keep_days \(76\) is less than .* and report_days \(45\)"
+    ):
+        OutcomesConfig(keep_days=76, reported_in_order=False)

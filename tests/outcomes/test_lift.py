@@ -137,7 +137,9 @@ def test_a_control_group_that_nobody_has_left_yet_proves_nothing() -> None:
     found = lift_report(Customers.of(few), CONFIG)
     assert found["verdict"] == "not known yet"
     assert found["sentence"].startswith(
-        "Not known yet: 19 of 800 customers have left, too few to compare a group of 68."
+        "Not known yet: 19 of 800 customers have left, too few to compare a group of 68: "
+        "counted by what they pay, as customers of one bill, these are 1.4 in it, and 20 are "
+        "needed."
     )
     assert found["needed"] >= 4_000  # of whom a tenth are left alone, and 2 % of those leave: eight
     assert "over_time" not in found

@@ -83,7 +83,8 @@ def test_the_groups_stay_as_they_were_drawn() -> None:
         decision(3, "C3", **LEFT_ALONE),
         decision(4, "C4", **LEFT_ALONE),
     ]
-    events = [event("churned", 5, c) for c in ("C1", "C3")] + [event("accepted", 3, "C2")]
+    left = [event("churned", 5, c) for c in ("C1", "C3")] + [event("churned", 31, "elsewhere")]
+    events = [*left, event("accepted", 3, "C2")]
     written = [event("sent", 1, "C4", decision_id=f"{4:032x}")]
     never = [event("not_sent", 2, **ONE), event("not_sent", 2, "C4", decision_id=f"{4:032x}")]
     before, after = (

@@ -11,12 +11,14 @@ from churn_assets.decision.mdp.exploration import NONE, explore, possible
 from churn_assets.decision.rules.families import AlwaysOffer, NeverContact, RiskThreshold
 from churn_assets.outcomes import simulation
 from churn_assets.outcomes.policies import (
+    LOOKED,
     OTHER_RELEASE,
     OTHERWISE,
     PLANNED,
     RULES,
     as_table,
     judge_policies,
+    logged_by,
     options_of,
 )
 
@@ -41,6 +43,7 @@ def served(seed: int, count: int, share: float) -> pd.DataFrame:
             "known": True,
             "accepted_at": never.where(~reactions.accepted, began + pd.Timedelta(hours=5)),
             **dict.fromkeys(("sent_at", "delivered_at", "refused_at"), never),
+            "group": np.where(control, "control", "treated") if share else None,
             "period": "start",
             "source": "api",
             "release_id": "r1",
@@ -157,6 +160,25 @@ def test_who_works_by_plans_is_told_why_nothing_is_judged() -> None:
     found = judge_policies(rows, SERVING, {}, "r1")
     assert (found["policies"], found["decisions"], found["left_out"]) == ({}, 0, 3_000)
     assert found["why_left_out"] == {PLANNED: 3_000}
+
+
+def test_a_look_before_the_first_plan_is_no_example_of_anything() -> None:
+    """All were looked at, and 40 days later a plan decided about most: nobody was contacted after
+    the look, yet it was what the policy's contacts, and those left alone, had brought. What the API
+    decided after the plan counts."""
+    table = served(2, 3_000, 0.1)
+    later = {name: table[name] + pd.Timedelta(days=40) for name in ("time", "known_at")}
+    look = table.assign(accepted_at=table["sent_at"], spend=0.0)
+    plan = table.assign(source="campaign", **later)[:2_000]
+    found = judge_policies(pd.concat([look, plan], ignore_index=True), SERVING, {}, "r1")
+    assert (found["decisions"], found["left_out"]) == (0, 3_000)
+    assert found["why_left_out"] == {PLANNED: 2_000, LOOKED: 1_000}
+    after = table.assign(**later)[2_000:]
+    rows = pd.concat([look, plan, after], ignore_index=True)
+    found, alone = (judge_policies(t, SERVING, {}, "r1") for t in (rows, after))
+    assert found["policies"] == alone["policies"]
+    assert found["why_left_out"] == {PLANNED: 2_000}
+    assert logged_by(look, SERVING, "r1") is not None  # without a plan it is acted upon
 
 
 def test_a_new_release_is_judged_by_its_own_decisions_about_known_customers() -> None:

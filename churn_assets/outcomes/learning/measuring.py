@@ -5,7 +5,8 @@
 | acceptance of each offer | first contacts of a period, outcome known; those sent, if reported |
 | effect and annoyance | each customer's first decision of a draw: contacted, or control group |
 
-Who looked before the first plan (`drawn`) contacted nobody: looks are left out of both.
+Who looked before the first plan (`drawn`) contacted nobody: looks are left out of both. Nor did who
+looked later, or without a draw (`first_contacts.looks`): acceptance isn't learnt from that.
 
 Of the control group those tell whom the policy would have contacted. A plan doesn't say whom it
 would have, so all of its control group do, and value and acceptance are adjusted for (`effects`).
@@ -178,7 +179,7 @@ def _that_answered(
     """Contacts that may speak of the offers' acceptance, the assumption that they are held against,
     and why nothing is learnt from them; empty where something is."""
     first = first_of_a_period(outcomes, assumed.period_days)
-    contacts = outcomes[counts_as_made(outcomes) & first]
+    contacts = outcomes[counts_as_made(outcomes, assumed.period_days) & first]
     told, reported = answers_known(contacts), contacts["sent_at"].notna().any()
     contacts = contacts[told] if reported else once_asked(contacts, told, answer_days)
     responses, why = _assumption(contacts, releases), ""

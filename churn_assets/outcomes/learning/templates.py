@@ -24,7 +24,7 @@ from churn_assets.messages.shield.brief import SERVICES
 from churn_assets.messages.shield.validation import Shield
 from churn_assets.messages.writing.bandit import Audience, Outcome, TemplateBandit, template_id
 from churn_assets.outcomes.drawn import acted_upon
-from churn_assets.outcomes.first_contacts import once_asked
+from churn_assets.outcomes.first_contacts import looks, once_asked
 from churn_assets.outcomes.learning.pairs import decided
 from churn_assets.outcomes.reached import was_not_sent
 from churn_assets.release.registry import ReleaseRegistry
@@ -49,7 +49,8 @@ def answered(table: pd.DataFrame, answer_days: int, now: datetime) -> Iterator[O
     if table[["sent_at", "delivered_at"]].notna().any(axis=None):
         sent = sent[over & sent[list(SAID_OF_IT)].notna().any(axis=1)]
     else:
-        sent = once_asked(sent, over, answer_days)
+        sent = sent[~looks(table, answer_days)[sent.index]]
+        sent = once_asked(sent, over[sent.index], answer_days)
     success = (sent["accepted_at"] <= sent["ends"]).fillna(False)
     for audience, template, came in zip(sent["audience"], sent["template"], success, strict=True):
         yield Outcome(Audience.read(json.loads(audience)), template, bool(came))
