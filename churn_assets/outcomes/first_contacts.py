@@ -17,6 +17,8 @@ from churn_assets.outcomes.reached import ANSWERED, answers_known, was_not_sent
 HARDLY_ANSWERED = 0.1
 """Of the share of the customers whom plans contacted that answered; below it something is a look.
 Shares of customers: who asks every day is answered once."""
+BY_CHANCE = 1e-3
+"""So probable that nobody answers though all were contacted: a kind of few customers is no look."""
 
 
 def first_of_a_period(outcomes: pd.DataFrame, period_days: float) -> pd.Series[bool]:
@@ -81,8 +83,10 @@ def looks(outcomes: pd.DataFrame, period_days: float) -> pd.Series[bool]:
     ).set_index("row")
     kind = asked["source"].where(asked["planned"].isna(), asked["source"] + ", then a plan")
     customers = answered[~planned].groupby([kind, asked["customer"]]).any()
-    share = customers.groupby(level=0).mean()
-    found[asked.index] = (kind.map(share) < HARDLY_ANSWERED * by_plans).to_numpy()
+    of_kind = customers.groupby(level=0)
+    hardly = of_kind.mean() < HARDLY_ANSWERED * by_plans
+    hardly &= (1 - by_plans) ** of_kind.size() < BY_CHANCE
+    found[asked.index] = kind.map(hardly).fillna(False).to_numpy(bool)
     return found
 
 

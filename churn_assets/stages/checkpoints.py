@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from churn_assets.storage import trees
 from churn_assets.storage.scratch import is_still
 
 KIND = "iteration"
@@ -39,11 +40,7 @@ def flush(folder: Path) -> None:
     """Return when all that is in the folder is on the disk: a power cut leaves half of a file whose
     name is there already, else."""
     for path in (*folder.rglob("*"), folder):
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        trees.flush(path)
 
 
 def newest_checkpoint(folder: Path | None) -> Path | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from pathlib import Path
 from typing import cast
 from unittest.mock import Mock
@@ -63,6 +65,14 @@ def test_a_checkpoint_has_its_name_only_once_it_is_on_the_disk(
     monkeypatch.setattr(os, "fsync", fsync)
     write_checkpoint(tmp_path, 2, write)
     assert flushed == {".", "a", "sft", "sft/b"}
+
+    def of_files_alone(descriptor: int) -> None:  # as of some network's file systems
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(os, "fsync", of_files_alone)
+    write_checkpoint(tmp_path, 4, write)
+    assert (tmp_path / "iteration-000004" / "sft" / "b").read_text() == "2"
 
 
 def test_torn_drafts_are_named(tmp_path: Path) -> None:

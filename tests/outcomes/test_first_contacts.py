@@ -186,6 +186,16 @@ def test_who_asks_every_day_is_answered_once() -> None:
     assert not looks(by_time(*asked, unanswered(plan)), 30).any()  # nobody knows
 
 
+def test_a_few_contacts_that_nobody_answered_are_no_looks() -> None:
+    """Why: of a handful it is no wonder, and left out they would favour what was accepted."""
+    plan = plan_of(outcomes(4, 6_000, control=0.0).assign(group=None), 0)
+    api = unanswered(outcomes(3, 600, control=0.0).assign(group=None))
+    api["customer"] += 6_000
+    few = api[api["contact"]].head(8)
+    assert not looks(by_time(few, plan), 30).any()
+    assert looks(by_time(api, plan), 30).sum() == api["contact"].sum()
+
+
 def test_a_contact_a_month_is_a_first_one_each_month() -> None:
     """Each is made three days after its plan's approval. Measured from there to the next approval,
     27 days, only the first month's contacts taught anything."""
