@@ -194,8 +194,8 @@ def erase(
 ) -> None:
     """Remove everything that decision log, feedback and contact ledger hold about customers.
 
-    Exits with 1 where nothing at all is kept about one of them, and no customer has the id: it may
-    be misspelt. The others are erased.
+    Exits with 1 where nothing at all is kept about one of them, no customer has the id, and it was
+    never erased: it may be misspelt. The others are erased.
     """
     from churn_assets.cli.proof.erasing import erase_all
 
