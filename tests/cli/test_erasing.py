@@ -70,6 +70,12 @@ def test_what_was_told_of_a_misspelt_id_is_erased(home: Path, command: tuple[str
         receipt, stranger = said.splitlines()
         assert (code, receipt) == (0, f"0 decisions and {events} {RECEIPT}")
         assert stranger.startswith("no customer in the latest predictions or the history has the")
+        code, said = run(*command, customer)  # so it was an erasure, and another try is none
+        assert (code, said.splitlines()[0].startswith(f"{customer!r} was erased before")) == (
+            0,
+            True,
+        )
+        assert ("is '00-8308', '0008308' meant?" in said) == (customer == "8308")
     with closing(Ledger.open("", home)) as ledger:
         assert ledger.histories() == {}
 

@@ -64,6 +64,8 @@ def _erase(customer_id: str, log: LedgerFeed, of: str) -> str | None:
     if not (decisions or events or contacts):
         if before:
             typer.echo(f"{of}{customer_id!r} was erased before, and nothing was kept since")
+            if near:  # who left is no stranger to this; whose id is misspelt may be here still
+                typer.echo(f"{of}{said}", err=True)
             return None
         if known is False:
             return f"nothing is kept about {customer_id!r}, so nothing is erased; {said}"
