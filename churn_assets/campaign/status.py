@@ -139,7 +139,7 @@ def status_of(campaigns: Campaigns, now: datetime, days: int) -> dict[str, Any]:
     that a plan handed over, and what of them is `discounts_of_strangers`, whom the predictions
     don't have (`strangers`, their ids), at the mean of the bills; and `month`, where a month's
     budget is set, else None; what is spent of it has those discounts, `of_strangers`; and
-    `unknown_opt_outs`, a sentence about ids that opted out and are no customer's, None without any.
+    `unknown_opt_outs`, a sentence about ids that opted out and look misspelt, None without any.
     Where there are no predictions that can be read, whose bills the discounts are of, `problem`
     says so, and what was taken, both discounts and `month` are None.
 

@@ -9,12 +9,18 @@ from churn_assets.campaign.config import CampaignConfig
 from churn_assets.campaign.contacts.history import History
 from churn_assets.campaign.contacts.ledger import Ledger
 from churn_assets.campaign.people import read_ids
-from churn_assets.customers.strangers import named, not_looked_up, strangers_among
+from churn_assets.customers.strangers import (
+    named,
+    nearly_customers,
+    not_looked_up,
+    strangers_among,
+)
 from churn_assets.release.offers import customers_in_service
 from churn_assets.storage.protocol import ArtifactError, ArtifactStore
 
 LIST = " of the suppression list"
 OPTED_OUT = " that opted out"
+NEARLY = "they are customers' ids but for zeros, capitals or punctuation, so they keep nobody out"
 
 
 def suppressed(store: ArtifactStore, config: CampaignConfig) -> frozenset[str]:
@@ -44,8 +50,9 @@ def unknown_ids(suppressed: Collection[str], store: ArtifactStore, ledger: Ledge
 
 
 def unknown_opt_outs(histories: Mapping[str, History], store: ArtifactStore) -> str | None:
-    """As `unknown_ids`, about ids that opted out by what the ledger was told: under `8308` it keeps
-    nobody out who is `0008308`. Of who was erased the ledger has no id any more, so names none.
+    """As `unknown_ids`, about ids that opted out by what the ledger was told, and look misspelt: of
+    no customer, but nearly a customer's. Under `8308` it keeps nobody out who is `0008308`. Others
+    are of who left long ago, or of who comes tomorrow, and nothing is to be done about them.
 
     Args:
         histories: by customer id, all that the ledger has.
@@ -54,7 +61,7 @@ def unknown_opt_outs(histories: Mapping[str, History], store: ArtifactStore) -> 
     if not out:
         return None
     try:
-        strangers = strangers_among(out, store)
+        misspelt = nearly_customers(strangers_among(out, store), store)
     except ArtifactError as error:
         return not_looked_up(error, OPTED_OUT)
-    return named(strangers, len(out), of=OPTED_OUT) if strangers else None
+    return named(misspelt, len(out), NEARLY, of=OPTED_OUT) if misspelt else None

@@ -239,7 +239,8 @@ def import_(
     Columns: customer_id, occurred_at and, where known, channel, offer_percentage, kind (sent,
     not_sent, accepted, refused, complained, unsubscribed, opted_in, churned; default: sent),
     event_id and decision_id. Reading a file again changes nothing. A file half of whose ids or more
-    are nobody's is refused whole: a spreadsheet may have taken their zeros.
+    are nobody's, and half of those nearly a customer's, is refused whole: a spreadsheet may have
+    taken their zeros.
     """
     # Imported here: other commands need no pandas.
     from churn_assets.campaign.contacts.importing import ContactRow, import_rows

@@ -25,9 +25,7 @@ if TYPE_CHECKING:
 SHOWN = 20  # reasons why rows are refused
 ROWS_SHOWN = 3  # of each
 
-Force = Annotated[
-    bool, typer.Option("--force", help="Record it though half of its ids or more are nobody's")
-]
+Force = Annotated[bool, typer.Option("--force", help="Record it though its ids look misspelt")]
 
 
 def fields_named(column: Sequence[str] | None) -> dict[str, str]:
@@ -90,8 +88,8 @@ def noting(rows: Rows, noted: Noted) -> Iterator[Row]:
 
 
 def refuse_nobodys(rows: Rows, store: ArtifactStore) -> None:
-    """Raise typer.Exit for a file most of whose customers nobody knows, before anything of it is
-    recorded.
+    """Raise typer.Exit for a file whose ids look misspelt (`refuse_strangers`), before anything of
+    it is recorded.
 
     Args:
         rows: the file's, all of which are read.

@@ -8,7 +8,14 @@ from pathlib import Path
 import typer
 
 from churn_assets.cli.errors import fail
-from churn_assets.customers.strangers import ASKED, named, not_looked_up, strangers_among
+from churn_assets.customers.strangers import (
+    ASKED,
+    first_of,
+    named,
+    nearly_customers,
+    not_looked_up,
+    strangers_among,
+)
 from churn_assets.storage.protocol import ArtifactError, ArtifactStore
 
 
@@ -31,17 +38,23 @@ def tell_strangers(ids: Collection[str], store: ArtifactStore, said: str = ASKED
 
 
 def refuse_strangers(ids: Collection[str], store: ArtifactStore, file: Path) -> None:
-    """Raise typer.Exit, with a sentence, where half of a file's ids or more are nobody's: a
-    spreadsheet took the zeros of all of them, say. Recorded, its events would keep their ids, and
-    the corrected file be refused. Where it can't be looked up, nothing is refused."""
+    """Raise typer.Exit, with a sentence, where half of a file's ids or more are nobody's, and half
+    of those or more are nearly a customer's: a spreadsheet took the zeros of all of them, say.
+    Recorded, its events would keep their ids, and the corrected file be refused. New customers, or
+    who left long ago, are no reason: what the file says of the others would be lost. Where it can't
+    be looked up, nothing is refused."""
     try:
         strangers = strangers_among(ids, store)
+        if not strangers or 2 * len(strangers) < len(ids):
+            return
+        near = nearly_customers(strangers, store)
     except ArtifactError:  # said once the file is read
         return
-    if strangers and 2 * len(strangers) >= len(ids):
+    if 2 * len(near) >= len(strangers):
         raise fail(
             ValueError(
-                f"{named(strangers, len(ids))} Nothing of {file} is recorded. If they are right, "
-                "as of who left long ago, add --force"
+                f"{named(strangers, len(ids))} {len(near):,} of them are customers' ids but for "
+                f"zeros, capitals or punctuation, as {first_of(near)}. Nothing of {file} is "
+                "recorded. If they are right, add --force"
             )
         )

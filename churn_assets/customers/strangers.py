@@ -29,11 +29,22 @@ def strangers_among(ids: Collection[str], store: ArtifactStore) -> list[str]:
     return sorted(unknown)
 
 
+def nearly_customers(strangers: Collection[str], store: ArtifactStore) -> list[str]:
+    """Those of ids that nobody has (`strangers_among`) that are nearly a customer's, as 8308 is
+    nearly 0008308: they differ from it in capitals, leading zeros and what is neither letter nor
+    digit alone. In order. An id in which nothing else is left, as 000, is nearly nobody's. Raises
+    ArtifactError."""
+    plain = {_plain(each) for each in strangers} - {""}
+    near: set[str] = set()
+    for asset, name in _tables(store) if plain else ():
+        near.update(plain.intersection(map(_plain, _ids(store, asset, name))))
+    return sorted(each for each in strangers if _plain(each) in near)
+
+
 def looked_for(customer_id: str, store: ArtifactStore) -> tuple[bool | None, list[str]]:
     """Whether somebody has or had this id, as in `strangers_among` (None: nobody knows yet who is
-    active), and otherwise which customers' ids are nearly so, in order: those that differ in
-    capitals, leading zeros and what is neither letter nor digit alone, as 8308 does from 0008308.
-    Raises ArtifactError.
+    active), and otherwise which customers' ids are nearly so (`nearly_customers`), in order. Raises
+    ArtifactError.
     """
     tables, plain = _tables(store), _plain(customer_id)
     near: set[str] = set()

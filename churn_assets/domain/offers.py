@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -42,6 +42,18 @@ class Offers(BaseModel):
         """What each level costs once it is accepted, as a share of the customer's yearly value."""
         none, low, middle, high = (each * self.months / 1200 for each in self.percent)
         return none, low, middle, high
+
+
+def as_percentage(cell: Any) -> Any:
+    """A file's cell as whole per cent where it says that: `15 %`, `15,0` and `15.0` are 15. All
+    else, as `15,5 %`, stays as it is, for whoever checks it to refuse by its name."""
+    if not isinstance(cell, str):
+        return cell
+    try:
+        number = float(cell.strip().removesuffix("%").replace(",", "."))
+    except ValueError:
+        return cell
+    return int(number) if number.is_integer() else cell
 
 
 def percent_of(offers: Offers | None) -> tuple[int, ...]:

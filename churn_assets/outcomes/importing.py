@@ -11,7 +11,7 @@ from churn_assets.customers.reading.days import Days
 from churn_assets.customers.reading.imports import Imported, Refused, clash, in_parts
 from churn_assets.customers.reading.rows import BrokenRow
 from churn_assets.domain.events import EVENT_KINDS, refuse_anothers
-from churn_assets.domain.offers import OFFER_PERCENTAGES
+from churn_assets.domain.offers import OFFER_PERCENTAGES, as_percentage
 from churn_assets.serving.event_text import CONFLICT, DUPLICATE, STORED
 from churn_assets.serving.events import FeedbackEvent, event_model
 from churn_assets.serving.feedback import ERASED, FeedbackLog
@@ -78,11 +78,6 @@ def _event(row: Mapping[str, Any], said: Events | None, days: Days) -> dict[str,
             event["occurred_at"] = days.begin(when)
         except ValueError as error:
             raise ValueError(f"occurred_at: {error}") from None
-    percentage = event.get("offer_percentage")
-    if not isinstance(percentage, str):
-        return event
-    try:
-        number = float(percentage.strip().removesuffix("%").replace(",", "."))
-    except ValueError:
-        return event
-    return {**event, "offer_percentage": int(number) if number.is_integer() else percentage}
+    if "offer_percentage" in event:
+        event["offer_percentage"] = as_percentage(event["offer_percentage"])
+    return event

@@ -49,6 +49,21 @@ def test_importing_again_changes_nothing(ledger: Ledger) -> None:
     )
 
 
+@pytest.mark.parametrize("cell", ["15", "15 %", "15%", " 15\u00a0% ", "15.0", "15,0", "15,0 %"])
+def test_an_offer_as_its_company_writes_it(ledger: Ledger, cell: str) -> None:
+    """Why: `churn outcomes import` took the same cells, and this refused their rows."""
+    assert told(ledger, row(offer_percentage=cell)) == (1, 0, [], 0)
+    [contact] = ledger.histories(["A1"])["A1"].contacts
+    assert contact.offer_percentage == 15
+
+
+@pytest.mark.parametrize("cell", ["% 15", "15 %%", "15,5 %", "%", "101 %", "15 kr", "nan", "inf"])
+def test_what_is_no_offer_is_refused(ledger: Ledger, cell: str) -> None:
+    """And named as it was."""
+    [(_, why)] = told(ledger, row(offer_percentage=cell)).refused
+    assert why.startswith("offer_percentage: ")
+
+
 def test_the_same_instant_is_the_same_contact(ledger: Ledger) -> None:
     """However its time is written."""
     assert told(ledger, row()).stored == 1

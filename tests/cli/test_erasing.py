@@ -70,6 +70,12 @@ def test_what_was_told_of_a_misspelt_id_is_erased(home: Path, command: tuple[str
         receipt, stranger = said.splitlines()
         assert (code, receipt) == (0, f"0 decisions and {events} {RECEIPT}")
         assert stranger.startswith("no customer in the latest predictions or the history has the")
+        code, said = run(*command, customer)  # so it was an erasure, and another try is none
+        assert (code, said.splitlines()[0].startswith(f"{customer!r} was erased before")) == (
+            0,
+            True,
+        )
+        assert ("is '00-8308', '0008308' meant?" in said) == (customer == "8308")
     with closing(Ledger.open("", home)) as ledger:
         assert ledger.histories() == {}
 
@@ -96,4 +102,32 @@ def test_where_nobody_can_look_it_up_that_is_said(home: Path) -> None:
     code, said = run("outcomes", "erase", "8308")
     assert (code, said.splitlines()[0]) == (0, f"0 decisions and 1 {RECEIPT}")
     assert "whether the ids are of customers couldn't be looked up: " in said
-    assert run("outcomes", "erase", "8308")[0] == 1
+    code, said = run("outcomes", "erase", "8309")  # nothing was there; the id may be right
+    assert (code, said.splitlines()[0]) == (0, f"0 decisions and 0 {RECEIPT}")
+
+
+@COMMANDS
+def test_an_erasure_may_be_repeated(home: Path, command: tuple[str, str]) -> None:
+    """Why: a list of erasures that runs every night failed for good once its customers were out of
+    the tables, with "so nothing is erased". Also of an id of which nothing had been there."""
+    reported(home, "left")
+    assert run(*command, "left", "0008308")[0] == 0
+    assert run(*command, "longago")[0] == 1  # nobody knows it: it may be misspelt
+    for _ in range(2):
+        code, said = run(*command, "left", "0008308", "longago")
+        assert code == 0
+        for customer in ("left", "0008308", "longago"):
+            assert f"{customer!r} was erased before, and nothing was kept since\n" in said
+        assert "nothing is erased" not in said
+    reported(home, "left")
+    assert f"0 decisions and 1 {RECEIPT}\n" in run(*command, "left")[1]
+
+
+@COMMANDS
+def test_before_predictions_nobody_can_tell(home: Path, command: tuple[str, str]) -> None:
+    """That there are none is said; it is no reason to fail."""
+    LocalArtifactStore(home / "store").delete_pointer(asset_pointer("predictions"))
+    code, said = run(*command, "8308")
+    receipt, unsure = said.splitlines()
+    assert (code, receipt) == (0, f"0 decisions and 0 {RECEIPT}")
+    assert unsure == "no predictions yet: nobody can tell whether a customer has the id"

@@ -18,9 +18,9 @@ BOTH = pytest.mark.parametrize("command", ["outcomes", "campaign"])
 
 @pytest.fixture
 def home(own_home: Path) -> Path:
-    """A home with a release and four customers, whose ids begin with zeros."""
+    """A home with a release and five customers; the ids of four begin with zeros."""
     publish(LocalArtifactStore(own_home / "store"), own_home / "published", "Acme")
-    put_ids(own_home, "predictions", *(f"000{n}" for n in (8110, 8111, 8112, 8113)))
+    put_ids(own_home, "predictions", *(f"000{n}" for n in (8110, 8111, 8112, 8113)), "k8113")
     return own_home
 
 
@@ -64,6 +64,32 @@ def test_half_of_the_ids_is_too_many_unless_somebody_insists(home: Path, command
     few = write(home, row(3, "0008110"), row(4, "0008111"), row(5, "8112"))
     code, said = run(command, "import", few)
     assert (code, "1 of 3 ids are of no customer" in said) == (0, True)
+
+
+@BOTH
+@pytest.mark.parametrize("ids", [["new1"], ["0008110", "new1"], ["new1", "new2", "8110"], ["000"]])
+def test_new_customers_spoil_no_file(home: Path, command: str, ids: list[str]) -> None:
+    """Why: a small day's file with somebody new was refused whole, and the opt-outs of customers
+    who are known were lost. Of ids that nobody has, too few are nearly a customer's."""
+    code, said = run(command, "import", write(home, *(row(n, each) for n, each in enumerate(ids))))
+    assert (code, f"{len(ids)} {WHAT[command]} added, 0 were" in said) == (0, True)
+    strangers = sorted({*ids} - {"0008110"})
+    assert f"{len(strangers)} of {len(ids)} ids are of no customer" in said
+
+
+@BOTH
+@pytest.mark.parametrize("spoilt", ["8110", "0008-110", "K8113"])
+def test_half_of_the_strangers_nearly_customers_is_evidence(
+    home: Path, command: str, spoilt: str
+) -> None:
+    """Zeros, punctuation or capitals, beside one who is new."""
+    code, said = run(command, "import", write(home, row(1, "new1"), row(2, spoilt)))
+    assert code == 1
+    assert "2 of 2 ids are of no customer" in said
+    assert (
+        f"1 of them are customers' ids but for zeros, capitals or punctuation, as {spoilt!r}"
+        in (" ".join(said.split()))
+    )
 
 
 @BOTH

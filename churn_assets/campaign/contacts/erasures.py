@@ -13,8 +13,15 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 
 from churn_assets.campaign.contacts.event import SAME_INSTANT, Event
-from churn_assets.campaign.contacts.events import AT_ONCE, in_parts
+from churn_assets.campaign.contacts.events import (
+    AT_ONCE,
+    EVENTS,
+    in_parts,
+    last_complaint,
+    last_words,
+)
 from churn_assets.campaign.contacts.history import Erasure
+from churn_assets.campaign.contacts.taken import TAKEN
 
 ERASURES = sa.Table(
     "contact_erasures",
@@ -29,7 +36,21 @@ LASTING = ("opted_out", "opted_in", "complained")
 """Kinds of events of which something outlives the erasure."""
 
 
-def note_erasure(
+def forget(connection: sa.Connection, customer_id: str, *, though_unknown: bool) -> int:
+    """As `Ledger.erase`, in an open transaction of `Ledger.writing`."""
+    said = last_words(connection, [customer_id]).get(customer_id)
+    opted_out = None if said is None else said[0] == "opted_out"
+    lately = last_complaint(connection, customer_id)
+    mine = sa.delete(EVENTS).where(EVENTS.c.customer_id == customer_id)
+    count = connection.execute(mine).rowcount
+    lists = sa.delete(TAKEN).where(TAKEN.c.customer_id == customer_id)
+    copied = connection.execute(lists).rowcount
+    if though_unknown or count or copied:
+        _note_erasure(connection, customer_id, opted_out=opted_out, complained=lately)
+    return count
+
+
+def _note_erasure(
     connection: sa.Connection,
     customer_id: str,
     *,

@@ -122,11 +122,25 @@ class LedgerFeed:
         ledger notes it though it be empty: a file with them may be read later."""
         return self.erase_in_both(customer_id)[1]
 
-    def erase_in_both(self, customer_id: str) -> tuple[int, int]:
+    def erase_in_both(self, customer_id: str, *, though_unknown: bool = True) -> tuple[int, int]:
         """As `erase`; returns how many events the ledger had, too, before the number of those that
-        callers had reported."""
-        contacts = self._ledger.opened().erase(customer_id)
-        return contacts, self._log.erase(customer_id)
+        callers had reported.
+
+        Args:
+            though_unknown: the ledger notes it though neither has any.
+        """
+        ledger = self._ledger.opened()
+        contacts = ledger.erase(customer_id, though_unknown=though_unknown)
+        events = self._log.erase(customer_id)
+        if events and not contacts and not though_unknown:
+            ledger.erase(customer_id)  # there was something, so it is noted
+        return contacts, events
+
+    def was_erased(self, customer_id: str) -> bool:
+        """Whether the ledger was ever told to forget this customer."""
+        if self._ledger.is_absent():
+            return False
+        return bool(self._ledger.opened().erased([customer_id]))
 
     def close(self) -> None:
         """Let go of files; the ledger is its owner's to close."""

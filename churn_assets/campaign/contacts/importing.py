@@ -22,6 +22,7 @@ from churn_assets.campaign.contacts.ledger import Ledger
 from churn_assets.customers.reading.imports import Imported, Refused, clash, in_parts
 from churn_assets.customers.reading.rows import BrokenRow
 from churn_assets.domain.events import refuse_anothers
+from churn_assets.domain.offers import as_percentage
 from churn_assets.serving.events import EARLIEST
 from churn_assets.serving.schemas import CustomerId, EventId, Printable
 
@@ -43,6 +44,7 @@ class ContactRow(BaseModel):
         occurred_at: ISO 8601, as in 2026-03-01T14:30:00+01:00; without an offset, in the zone that
             `import_rows` is told; a date alone stands for its noon.
         kind: a contact (`sent`), one that was never made (`not_sent`), or what was said of one.
+        offer_percentage: whole per cent, also as "15 %" or "15,0".
         channel: without it, a contact counts for the caps of every channel.
         decision_id: as the contact list names it; the same id is the same contact.
     """
@@ -53,7 +55,9 @@ class ContactRow(BaseModel):
     occurred_at: Annotated[str, Field(min_length=1, max_length=64)]
     kind: Annotated[Kind, BeforeValidator(_as_kept)] = "sent"
     channel: Annotated[str, Field(min_length=1, max_length=64), Printable] | None = None
-    offer_percentage: int | None = Field(None, ge=0, le=100)
+    offer_percentage: Annotated[int | None, BeforeValidator(as_percentage)] = Field(
+        None, ge=0, le=100
+    )
     event_id: EventId | None = None
     decision_id: Annotated[str, Field(min_length=1, max_length=128), Printable] | None = None
 

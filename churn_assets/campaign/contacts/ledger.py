@@ -20,7 +20,7 @@ from churn_assets.campaign.contacts.erasures import (
     ERASURES,
     LASTING,
     erasures_of,
-    note_erasure,
+    forget,
     note_said,
 )
 from churn_assets.campaign.contacts.event import Event
@@ -31,7 +31,6 @@ from churn_assets.campaign.contacts.events import (
     contacted_since,
     event_of,
     in_parts,
-    last_complaint,
     last_words,
     told_of,
     who_was_not_sent,
@@ -150,22 +149,18 @@ class Ledger:
                 histories[customer] = histories.get(customer, History()).after(erasure)
         return histories
 
-    def erase(self, customer_id: str) -> int:
+    def erase(self, customer_id: str, *, though_unknown: bool = True) -> int:
         """Forget a customer; returns how many events that were.
 
         What stays is when, under a digest of the id, of whom nothing was here as well: plans that
         stand must not contact anew whom they have contacted, and imports leave out what was before;
         and a "no" to being contacted, and the time of a complaint.
+
+        Args:
+            though_unknown: note it though nothing was here; not so for an id that is misspelt.
         """
         with self.writing() as connection:
-            said = last_words(connection, [customer_id]).get(customer_id)
-            opted_out = None if said is None else said[0] == "opted_out"
-            lately = last_complaint(connection, customer_id)
-            mine = EVENTS.c.customer_id == customer_id
-            count = connection.execute(sa.delete(EVENTS).where(mine)).rowcount
-            connection.execute(sa.delete(TAKEN).where(TAKEN.c.customer_id == customer_id))
-            note_erasure(connection, customer_id, opted_out=opted_out, complained=lately)
-        return count
+            return forget(connection, customer_id, though_unknown=though_unknown)
 
     def erased(self, customers: Iterable[str]) -> dict[str, Erasure]:
         """Those of these customers who were ever erased."""

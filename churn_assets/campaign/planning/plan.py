@@ -64,7 +64,7 @@ class Sources:
         promises: contacts of approved plans that are still to come, columns as in `CONTACTS`.
         erased: customers whom the ledger has forgotten -> what it still knows.
         unknown_ids: says which ids of the suppression list (`suppressed`) no customer has, if any.
-        unknown_opt_outs: says so of the ids that opted out (`histories`).
+        unknown_opt_outs: says which ids that opted out (`histories`) look misspelt, if any.
         quiet, zones: see `eligibility.Terms`.
         in_control: whom nobody contacts.
         exploration: share of the customers for whom something else is tried.

@@ -49,7 +49,7 @@ def warnings_of(
         price: of money, where a month's budget is followed.
         nobody_gains: by the release in service, of those who may be contacted.
         gone: what is to be said of promises to customers who are no longer there (`gone_of`).
-        opt_outs: what is to be said of ids that opted out and are no customer's.
+        opt_outs: what is to be said of ids that opted out and look misspelt.
     """
     said = [NOBODY_NAMED] if on_the_list == 0 else []
     if on_the_list and (unknown := unknown_ids()) is not None:

@@ -21,7 +21,8 @@ def erase_all(customer_ids: Iterable[str], log: LedgerFeed) -> None:
     """Erase each customer from decisions, feedback and ledger, and say what was there.
 
     Raises:
-        typer.Exit: there was nothing at all of an id that no customer has; the others are erased.
+        typer.Exit: there was nothing at all of an id that no customer has, nor was it ever erased;
+            the others are erased.
         ArtifactError: not all decisions could be erased; all else is.
     """
     failed: ArtifactError | None = None
@@ -44,22 +45,30 @@ def erase_all(customer_ids: Iterable[str], log: LedgerFeed) -> None:
 
 def _erase(customer_id: str, log: LedgerFeed, of: str) -> str | None:
     """Erase one customer, and say so; a sentence in place of that where nothing was there to erase,
-    of nobody who is known. Raises ArtifactError."""
+    of nobody who is known or was erased before. Raises ArtifactError."""
     from churn_assets.serving.decision_log import parts
 
+    before = log.was_erased(customer_id)
+    known, near, said = _known(customer_id)
+    noted = before or not near  # or a second try of a misspelt id would pass for its erasure
     try:
         decisions = parts.erase(begun_store(), customer_id, datetime.now(UTC))
     except ArtifactError:  # somebody has to mend the store: what can be erased is, before
-        events = log.erase(customer_id)
+        _, events = log.erase_in_both(customer_id, though_unknown=noted)
         typer.echo(
             f"{of}{events:,} events about this customer are erased, and what the contact ledger "
             "had of them; not all decisions are"
         )
         raise
-    contacts, events = log.erase_in_both(customer_id)
-    known, said = _known(customer_id)
-    if not (decisions or events or contacts or known):
-        return f"nothing is kept about {customer_id!r}, so nothing is erased{said and f'; {said}'}"
+    contacts, events = log.erase_in_both(customer_id, though_unknown=noted or decisions > 0)
+    if not (decisions or events or contacts):
+        if before:
+            typer.echo(f"{of}{customer_id!r} was erased before, and nothing was kept since")
+            if near:  # who left is no stranger to this; whose id is misspelt may be here still
+                typer.echo(f"{of}{said}", err=True)
+            return None
+        if known is False:
+            return f"nothing is kept about {customer_id!r}, so nothing is erased; {said}"
     typer.echo(
         f"{of}{decisions:,} decisions and {events:,} events about this customer are erased, and "
         "what the contact ledger had of them"
@@ -69,14 +78,17 @@ def _erase(customer_id: str, log: LedgerFeed, of: str) -> str | None:
     return None
 
 
-def _known(customer_id: str) -> tuple[bool | None, str]:
-    """Whether a customer has the id, None where nobody can tell; and what is to be said of it."""
+def _known(customer_id: str) -> tuple[bool | None, list[str], str]:
+    """Whether a customer has the id, None where nobody can tell; whose ids are nearly so; and what
+    is to be said of it."""
     try:
         known, near = looked_for(customer_id, begun_store())
     except ArtifactError as error:
-        return None, not_looked_up(error)
-    if known is not False:
-        return known, ""
+        return None, [], not_looked_up(error)
+    if known is None:
+        return None, [], "no predictions yet: nobody can tell whether a customer has the id"
+    if known:
+        return True, [], ""
     meant = f": is {first_of(near)} meant?" if near else ""
     where = "in the latest predictions or the history"
-    return False, f"no customer {where} has the id {customer_id!r}{meant}"
+    return False, near, f"no customer {where} has the id {customer_id!r}{meant}"

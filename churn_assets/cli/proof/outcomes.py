@@ -73,8 +73,8 @@ def import_(
     otherwise, and its kinds, stands in the contract (`events`). A day alone counts from its
     midnight, in the contract's `people.default_zone`, else the service's. Encoding and delimiter
     are found out. An answer may speak of what an earlier release offered. Reading a file again
-    changes nothing. A file half of whose ids or more are nobody's is refused whole: a spreadsheet
-    may have taken their zeros.
+    changes nothing. A file half of whose ids or more are nobody's, and half of those nearly a
+    customer's, is refused whole: a spreadsheet may have taken their zeros.
     """
     # Imported here: other commands need no pandas.
     from churn_assets.campaign.opening import under_contract
@@ -194,8 +194,8 @@ def erase(
 ) -> None:
     """Remove everything that decision log, feedback and contact ledger hold about customers.
 
-    Exits with 1 where nothing at all is kept about one of them, and no customer has the id: it may
-    be misspelt. The others are erased.
+    Exits with 1 where nothing at all is kept about one of them, no customer has the id, and it was
+    never erased: it may be misspelt. The others are erased.
     """
     from churn_assets.cli.proof.erasing import erase_all
 
