@@ -43,8 +43,9 @@ def gone_by_now(identity: Identity, judged: Judged) -> str | None:
     """SQL of whether a row's customer had left by the table's last snapshot, whatever its own was,
     and has not come back; None where no date tells.
 
-    Whoever has a snapshot of a day after the row's end, with no end or a later one, is back: a copy
-    of the old end in a later snapshot, as a master table has it, is none of a return.
+    Whoever has a later snapshot, of a day after the row's end, with no end or a later one, is back:
+    a copy of the old end in a later snapshot, as a master table has it, is none of a return, and
+    nor is an earlier snapshot of a day that the end, entered late, is before.
 
     Raises:
         KeyError: a column isn't there.
@@ -56,7 +57,8 @@ def gone_by_now(identity: Identity, judged: Judged) -> str | None:
     name, who = judged.name, judged.value(identity.id or "", "id")
     last = f"(SELECT max({seen}) FROM {name})"
     back = f"""(SELECT max({seen}) FROM {name} AS again WHERE {USED}
-        AND again.{who} = {name}.{who} AND coalesce({end} > {seen}, true))"""
+        AND again.{who} = {name}.{who} AND again.{seen} > {name}.{seen}
+        AND coalesce({end} > {seen}, true))"""
     return f"coalesce({end} <= {last} AND coalesce({back} <= {end}, true), false)"
 
 
