@@ -74,11 +74,11 @@ def predict(
 
     Fields and columns are those of POST /predict, or your own table's: whom its opt-outs and
     consents forbid to contact isn't, and rows that your contract leaves out are counted, not
-    answered, as are rows that equal an earlier one in every cell. A row that is refused doesn't
-    stop the others: it is written to a file beside the one given, with its number and the reason,
-    to be mended and read again. Exits with 1 if there are any. Ids that none of your customers has
-    are named: new ones are decided about as well. While an experiment runs, recorded answers are
-    decisions whose outcomes are compared: --no-record for a look.
+    answered, as are rows that equal an earlier one in every cell, if your rows have ids. A row that
+    is refused doesn't stop the others: it is written to a file beside the one given, with its
+    number and the reason, to be mended and read again. Exits with 1 if there are any. Ids that none
+    of your customers has are named: new ones are decided about as well. While an experiment runs,
+    recorded answers are decisions whose outcomes are compared: --no-record for a look.
     """
     # Imported here: other commands need not know what serves.
     from churn_assets.cli.customers.files import CustomerFileError
@@ -150,7 +150,7 @@ def decide(
         left_out: reason -> how many rows are none of the active customers; counts go on in it.
     """
     counts = Counter[str]() if left_out is None else left_out
-    rows = once(customers.rows)
+    rows = iter(customers.rows) if customers.numbered else once(customers.rows)
     while part := list(islice(rows, BATCH)):
         counts.update(row.left_out for row in part if row.left_out)
         decided = [row for row in part if not row.left_out]
@@ -169,7 +169,8 @@ def decide(
 
 def once(rows: Iterable[Row]) -> Iterator[Row]:
     """The rows; those that equal an earlier one in every cell are left out, as in a contract's
-    tables: a customer would be answered twice. Of each a digest of 16 bytes is held."""
+    tables: a customer would be answered twice. Not for rows without ids: two customers may be
+    alike. Of each a digest of 16 bytes is held."""
     seen = set[bytes]()
     for row in rows:
         cells = json.dumps(row.raw, sort_keys=True, default=str).encode()

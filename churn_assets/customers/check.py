@@ -38,6 +38,7 @@ from churn_assets.customers.quality.leaving import (
     leavings_to_come,
     long_ago,
     long_gone,
+    named_by,
     not_yet_known,
 )
 from churn_assets.customers.quality.offers import unlike_said
@@ -143,7 +144,7 @@ class _Checking:
         outcome = has_left(identity, history) if told <= {*history.read.columns} else None
         self._reported(history, tables.history, outcome)
         if outcome:
-            self._leaks(history, tables.history, outcome)
+            self._leaks(history, tables.history, outcome, named_by(identity, history))
             self._split(history, identity, outcome)
             self.report.problems += long_gone(self.connection, history, identity)
             self.report.problems += long_ago(self.connection, history, identity)
@@ -251,11 +252,11 @@ class _Checking:
             constant = distinct + (missing > 0) <= 1
             yield ColumnReport(column.name, column.uses, share, distinct, constant)
 
-    def _leaks(self, judged: Judged, table: Table, outcome: str) -> None:
+    def _leaks(self, judged: Judged, table: Table, outcome: str, row: str = "row") -> None:
         """Look at features, at what is left out, and at what the contract doesn't speak of."""
         self.told(f"looking for leaks in {judged.name}", 0, 0)
         marks = judged.marks[0]
-        candidates, values = [], ["row", f"{outcome} AS outcome"]
+        candidates, values = [], [f"{row} AS row", f"{outcome} AS outcome"]
         for i, column in enumerate(judged.columns):
             if "feature" in column.uses:
                 candidates.append(
@@ -281,7 +282,8 @@ class _Checking:
         self.connection.execute(f"CREATE TABLE {judged.name}_leaks AS {source}")
         who = "accepts" if judged.name == "campaign" else "leaves"
         source = f"{judged.name}_leaks"
-        found = find_leaks(self.connection, source, "outcome", candidates, binary, who)
+        several = row != "row"
+        found = find_leaks(self.connection, source, "outcome", candidates, binary, who, several)
         for leak in found:
             self.report.leaks.append(leak)
             if leak.role == "feature":

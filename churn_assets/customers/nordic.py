@@ -7,6 +7,9 @@ as "oe" and "ae", and "å" as "aa".
 
 from __future__ import annotations
 
+_PRICE = r"^pris(?! (en|le|la|par)\b)|(maa?nedlig|manatlig|fast|samlet|total|gjeldende) pris"
+"""A price: French takes ("RDV pris") and contains ("compris") with the same letters."""
+
 SAID: dict[str, tuple[str, ...]] = {
     "left": (
         r"op?psagt|op?psigelse|u[td]meldt|utmelding|udmeldelse|a[vf]sluttet|op?ph(ø|oe)rt|frafall?d?",
@@ -15,13 +18,14 @@ SAID: dict[str, tuple[str, ...]] = {
     "status": (r"tilstand|tillstand",),
     "value": (
         r"maa?neds?(pris|avgift|afgift|bel(ø|oe)[pb]|kostnad|leie|ydelse|betaling|kontingent|premie)"
-        r"|(maa?nedlig )?(pris|avgift|afgift|ydelse|betaling|kontingent)|abonnementspris",
-        r"manads?(pris|avgift|belopp|kostnad|premie)|(manatlig )?(pris|avgift|kostnad)"
+        r"|(maa?nedlig )?(avgift|afgift|ydelse|betaling|kontingent)|abonnementspris",
+        rf"manads?(pris|avgift|belopp|kostnad|premie)|(manatlig )?(avgift|kostnad)|{_PRICE}"
         r"|abonnemangs(pris|avgift)|medlemsavgift",
     ),
     "monthly": (r"maa?ned\w*|manad\w*|manatlig\w*",),
     "money": (
-        r"\w*(pris|avgift|afgift|bel(ø|oe)[pb]|belopp|kostnad(er)?|omkostning(er)?|betaling"
+        rf"{_PRICE}|(?!(in|entre)?(com|ap|sur|re|me|e|entre)pris\b)\w+pris",
+        r"\w*(avgift|afgift|bel(ø|oe)[pb]|belopp|kostnad(er)?|omkostning(er)?|betaling"
         r"|betalning|ydelse|premie|kontingent|omsetning|oms(æ|ae|a)ttn?ing)",
     ),
     "months": (r"\w*maa?ned(er)?|\w*manad(er)?",),
@@ -37,7 +41,8 @@ SAID: dict[str, tuple[str, ...]] = {
         r"|(maa?neder|manader) (som|siden|sedan)|an[sc]iennitet|^(maa?neder|manader)$",
     ),
     "since": (
-        r"siden|sedan|inn?tradt|innmeldt|innmelding\w*|indmeldt|indmeldelse\w*|tilmeldt|oprettet"
+        r"siden|(kund|medlem|abonnent|prenumerant|aktiv|ansluten|registrerad)( \w+){0,2} sedan"
+        r"|inn?tradt|innmeldt|innmelding\w*|indmeldt|indmeldelse\w*|tilmeldt|oprettet"
         r"|opprettet|skapad|registrer(t|et|ad)|startdato|startet"
         r"|(avtale|aftale|avtals|kontrakts|abonnements|abonnemangs|intrades|oprettelses|opprettelses"
         r"|etablerings|tegnings|aktiverings)(dato|datum)|tegnet",
@@ -59,8 +64,8 @@ SAID: dict[str, tuple[str, ...]] = {
     "first_name": (r"fornavn|f(ø|oe)rstenavn|fornamn|tilltalsnamn|navn|namn",),
     "family_name": (r"ett?ernavn|efternavn|efternamn|slektsnavn",),
     "person": (
-        r"kontaktperson( ?na[vm]n)?|(kunde?)?(ansvarlig|ansvarig|radgiver|radgivare|kontakt)"
-        r"|selger|s(æ|ae)lger|saljare",
+        r"kontaktperson( ?na[vm]n)?|(kunde?)?(ansvarlig|ansvarig|radgiver|radgivare)"
+        r"|kunde?kontakt|selger|s(æ|ae)lger|saljare",
     ),
     "unfair": (
         r"kj(ø|oe)nn|k(ø|oe|o)n|f(ø|oe)dsels?\w*|f(ø|oe)dt|fodelse\w*|fodd|person(nummer|nr)|cpr\w*"
@@ -72,7 +77,7 @@ SAID: dict[str, tuple[str, ...]] = {
     "code": (r"(postnr|postnummer|postkode?|\w+kode)$",),
     "ranked": (r"\w*(grupp|klass|niva|trinn?)$",),
     "opt_out": (
-        r"reserver(t|et|ad)|reserva(sj|ti)on|(av|af|fra)meldt|avregistrerad"
+        r"reserver(t|et|ad)|reservasjon|reservation mo[td]|(av|af|fra)meldt|avregistrerad"
         r"|avprenumerer\w*|nix\w*|robinson\w*|nei takk|nej tac?k",
         r"(ikke|inte|ej) (kontakt\w*|ring\w*|send\w*|skick\w*|maile?|sms|e ?post|reklamer?)"
         r"|ingen (reklame?|post|e ?post|e ?mails?|sms|anrop|opkald|nyhe[td]sbrev)"
@@ -82,9 +87,9 @@ SAID: dict[str, tuple[str, ...]] = {
         r"\w*samty[kc]ke\w*|\w*tillatelse|\w*tilladelse|godk(jenner|ender|anner) \w+"
         r"|(ønsker|oensker|onskar) \w+|(vil|vill) (ha|have|gerne have) \w+",
     ),
-    "letter": (r"brev\w*|papirpost|papperspost",),
+    "letter": (r"brev(post|reklame?|utskick|utsend\w+|udsend\w+)?|papirpost|papperspost",),
     "email": (r"e ?post\w*|nyhe[td]sbrev\w*",),
-    "call": (r"ring(e|er|ing)?|oppringing|anrop|opkald",),
+    "call": (r"(ikke|inte|ej|ma|kan) ring\w*|op?pringn?ing|uppringning|anrop|opkald",),
     "answer": (r"svar|respons|akseptert|accept(eret|erad)|innløst|indl(ø|oe)st|inlost",),
     "offered": (r"tilbud|erbjudande|\w*rabat|kupong|kampanj(e)?",),
     "afterwards": (

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
-from churn_assets.cli.customers.files import Customers, Row
+import pandas as pd
+import pytest
+
+from churn_assets.cli.customers.files import Customers, Row, read_customers
 from churn_assets.cli.predict import DOUBLED, decide
+from churn_assets.customers.contract.model import Contract
+from churn_assets.customers.contract.yaml_lines import Document
+from churn_assets.customers.fields import schema_of
+from churn_assets.serving.forms import form_of
+from tests.customers.conftest import CONTRACT
 
 
 def asked(raws: list[Any], problems: dict[int, str] | None = None) -> tuple[list[int], list[int]]:
@@ -35,6 +44,30 @@ def test_equal_rows_are_answered_once() -> None:
     many = [[str(i % 700), "Basic", "7"] for i in range(1_400)]
     assert asked(many) == (list(range(1, 701)), [])
     assert asked([{"a": 1, "b": 2}, {"b": 2, "a": 1}, {"a": 1}]) == ([1, 3], [])
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+@pytest.mark.parametrize("name", ["", "customer_id"])
+def test_without_ids_equal_rows_are_customers_who_are_alike(
+    name: str, suffix: str, tmp_path: Path
+) -> None:
+    """Their numbers name them: whoever was like an earlier one was left out."""
+    value = Document.parse(CONTRACT).value
+    del value["identity"]["id"]
+    cells = {"Plan": "Basic", "Months": 3, "Monthly Fee": 20.5, "Calls": 1, "Paperless": "yes"}
+    frame = pd.DataFrame([cells | ({name: "C7"} if name else {})] * 2)
+    file = tmp_path / f"mine.{suffix}"
+    frame.to_csv(file, index=False) if suffix == "csv" else frame.to_parquet(file)
+    customers = read_customers(file, form_of(schema_of(Contract.model_validate(value))))
+    left_out = Counter[str]()
+
+    def ask(customers: list[Any], _: Any) -> list[dict[str, Any]]:
+        return [{"answer": {}, "errors": []} for _ in customers]
+
+    [(answers, refused)] = decide(customers, ask, left_out)
+    assert [answer["customer_id"] for answer in answers] == (["C7"] if name else ["R1", "R2"])
+    assert not refused
+    assert left_out == ({DOUBLED: 1} if name else {})
 
 
 def test_a_refused_row_is_refused_once() -> None:

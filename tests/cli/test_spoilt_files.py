@@ -136,3 +136,14 @@ def test_a_decision_of_any_form_is_taken_where_its_line_ends(home: Path) -> None
     code, said = run("outcomes", "import", write(home, row(2, "0008110", "ours"), end=""))
     assert code == 1
     assert "row 1: the file ends here without a line end" in said
+
+
+@pytest.mark.parametrize(("before", "taken"), [("call-16", True), ("f" * 32, False), ("", False)])
+def test_a_whole_file_with_decisions_of_the_caller_s_own(
+    before: str, taken: bool, home: Path
+) -> None:
+    """Its other rows were taken, the last one refused: exports need not end their last line."""
+    rows = row(1, "0008110", before), row(2, "0008111"), row(3, "0008112", "call-17")
+    code, said = run("outcomes", "import", write(home, *rows, end=""))
+    assert code == (0 if taken else 1)
+    assert f"{3 if taken else 2} events added" in said

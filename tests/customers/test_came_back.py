@@ -88,3 +88,27 @@ def test_all_ids_of_a_long_rule_are_in_the_json_report(checked: Checked, tmp_pat
     assert "`churn customers check --json` has all of them: still_listed" in report.problems[0]
     assert len(report.as_json()["still_listed"]) == 200
     assert "still_listed" not in report.stored(None)
+
+
+CASES = {
+    "entered late": (("", 4), ("2026-02-15", 5)),
+    "once": (("2026-02-15", 3),),
+    "back": (("2026-01-15", 2), ("", 5)),
+    "back and left": (("2026-01-15", 2), ("", 3), ("2026-03-20", 5)),
+    "revoked": (("2026-02-15", 3), ("", 4), ("", 5)),
+}
+"""Of each their snapshots: the end that stands in it, and which of the days it is of."""
+
+
+def test_an_earlier_snapshot_is_no_return(checked: Checked, tmp_path: Path) -> None:
+    """An end that was entered after a snapshot of a day behind it made them customers again."""
+    rows = [row | {"Seen": DAYS[-1]} for row in ending([""] * 40, days=[DAYS[-1]])]
+    for row, shots in zip(rows[: len(CASES)], CASES.values(), strict=True):
+        rows += [row | {"End": end, "Seen": DAYS[at]} for end, at in shots]
+    of = dict(zip((row["Account"] for row in rows), CASES, strict=False))
+    rows = rows[len(CASES) :]
+    now = {row["Account"]: row | {"Seen": DAYS[-1], "End": ""} for row in rows}
+    (tmp_path / "history.csv").write_text(as_csv(rows))
+    (tmp_path / "active.csv").write_text(as_csv([*now.values()]))
+    still = {of[who] for who in checked(TWO).still_listed}
+    assert still == {"entered late", "once", "back and left"}

@@ -89,6 +89,11 @@ def test_a_status_and_opt_outs_by_channel(
         ("Reservert SMS", "opt_out"), ("Frameldt", "opt_out"), ("Ikke ring", "opt_out"),
         ("Skicka ej reklam nej tack", "opt_out"), ("Samtykke", "consent"), ("Samtycke", "consent"),
         ("Ønsker nyhetsbrev", "consent"), ("Svar", "answer"), ("Tilbud", "offered"),
+        ("Kundekontakt", "person"), ("Kundkontakt", "person"), ("Pris", "value"),
+        ("Pris per måned", "value"), ("Pris (kr)", "money"), ("Enhetspris", "money"),
+        ("Varepris", "money"), ("Reservation mot reklam", "opt_out"), ("Reservasjon", "opt_out"),
+        ("Reservation mod SMS", "opt_out"), ("Brevpost", "letter"), ("Ej ringa", "call"),
+        ("Ikke ring", "call"), ("Medlem hos oss sedan", "since"),
     ],
 )  # fmt: skip
 def test_headings_say(words: str, meaning: Meaning) -> None:
@@ -101,6 +106,12 @@ def test_headings_say(words: str, meaning: Meaning) -> None:
         ("Oppsigelsestid", "afterwards"), ("Opsigelsesvarsel", "afterwards"),
         ("Uppsägningstid", "afterwards"), ("Bindingstid", "tenure"), ("Produktnavn", "family_name"),
         ("AR total", "year"), ("Reservedeler", "opt_out"), ("E-post", "letter"),
+        # Of other languages, whose tables were guessed otherwise for them.
+        ("Kontakt", "person"), ("Reservation", "opt_out"), ("Reservation made", "opt_out"),
+        ("RDV pris", "value"), ("Pris en compte", "value"), ("TVA compris", "money"),
+        ("RDV pris", "money"), ("brevo id", "letter"), ("Brevet", "letter"),
+        ("sedan", "since"), ("Car type sedan", "since"), ("Ring", "call"), ("Ringe", "call"),
+        ("Ring size", "call"),
     ],
 )  # fmt: skip
 def test_other_words_don_t(words: str, meaning: Meaning) -> None:

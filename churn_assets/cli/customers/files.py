@@ -98,6 +98,7 @@ class Customers:
         encoding: of a file of refused rows, which is read as this one was.
         single: the file is one JSON object, not a list.
         names: field -> the column of a CSV or Parquet file that has it.
+        numbered: the rows have no ids: their numbers stand for them.
     """
 
     rows: Iterable[Row]
@@ -106,6 +107,7 @@ class Customers:
     encoding: str = "utf-8"
     single: bool = False
     names: Mapping[str, str] = field(default_factory=dict)
+    numbered: bool = False
 
 
 @dataclass(frozen=True)
@@ -262,7 +264,10 @@ def _from_csv(file: Path, form: Form, channels: Sequence[str]) -> Customers:
             yield Row(number, cells, _named(number, customer, form), problem, rule, out)
 
     encoding = given.encoding or "utf-8"
-    return Customers(_Read(file, rows), columns, dialect.delimiter, encoding, names=column_of)
+    numbered = form.numbered and "customer_id" not in fields
+    return Customers(
+        _Read(file, rows), columns, dialect.delimiter, encoding, names=column_of, numbered=numbered
+    )
 
 
 def _missing(form: Form, columns: Sequence[str]) -> Callable[[str, str], bool]:
@@ -326,7 +331,10 @@ def _from_parquet(file: Path, form: Form, channels: Sequence[str]) -> Customers:
             yield Row(number, raw, _named(number, known, form), why, rule, out)
 
     delimiter, encoding = given.delimiter or ",", given.encoding or "utf-8"
-    return Customers(_Read(file, rows), columns, delimiter, encoding, names=column_of)
+    numbered = form.numbered and "customer_id" not in fields
+    return Customers(
+        _Read(file, rows), columns, delimiter, encoding, names=column_of, numbered=numbered
+    )
 
 
 def _fields_of(columns: Sequence[str], form: Form) -> list[str]:

@@ -173,6 +173,7 @@ class Guess:
         """
         label = self.label or self.end
         candidates, values = [], ["row"]
+        several = bool(self.id and self.snapshot)
         if self.id and self.snapshot:
             values = [f"{word(self._cell(self.id))} AS row"]
         known = (self.label, self.end, self.id, self.snapshot)
@@ -200,7 +201,7 @@ class Guess:
             yes = f"{date(cell, marks.dates)} <= {seen} + INTERVAL 1 MONTH"
         values.append(f"coalesce({yes}, false) AS outcome")
         connection.execute(f"CREATE TABLE values AS SELECT {', '.join(values)} FROM cells")
-        return list(find_leaks(connection, "values", "outcome", candidates))
+        return list(find_leaks(connection, "values", "outcome", candidates, several=several))
 
     def _cell(self, column: ColumnProfile) -> str:
         return f"c{self.places[column.name]}"

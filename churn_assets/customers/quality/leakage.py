@@ -3,12 +3,15 @@
 Six signs, each by measurement or by name:
 - a column alone ranks the outcome above AUC 0.95 (words by their rates in the other half of rows);
 - it is missing for one of the two outcomes only, and chance doesn't do that (below 1 in 10,000);
-- it is given for one of the two outcomes only, by the same measure;
+- it is given for those who left only, by the same measure, or for those who stayed only, and for
+  half of them: few whom somebody looks after, and of whom nobody left, are no leak;
 - one of its words is only had by those who left, by the same measure, and by a tenth of them;
 - its name says that it comes afterwards, as "Churn Reason" or "Customer Status";
 - its values are means of the outcome in groups, of all rows or of those where another column says
   yes or no, far closer than chance (a twentieth of the means' standard errors); or the difference
   of two such columns.
+
+Where customers have several rows chance is by customers: what is had by one is in all their rows.
 """
 
 from __future__ import annotations
@@ -35,6 +38,8 @@ MOST_AUC = 0.95
 CHANCE = 1e-4
 OF_ALL = 0.1
 """Of those who left: how many have a word that leaks. A plan of a few whom all left is none."""
+OF_STAYERS = 0.5
+"""Of those who stayed: how many have what leaks by its being given. A good customer's is none."""
 _FEWEST = 10  # rows of either outcome, below which an AUC is chance
 _OF_AN_ERROR = 0.05  # of a mean's standard error: as close as only the mean itself is
 _MOST_ROWS = 0.9
@@ -83,10 +88,17 @@ class Rows:
     Attributes:
         source: a table or view with the values and a `row`.
         outcome: SQL of a boolean.
+        several: whether `row` names a customer, who may have several rows.
     """
 
     source: str
     outcome: str
+    several: bool = False
+
+    @property
+    def count(self) -> str:
+        """SQL of how many customers there are; each row is one where they have one only."""
+        return "count(DISTINCT row)" if self.several else "count(*)"
 
     def __call__(self, *values: str) -> str:
         """SQL of `row`, the values and the outcome, `y`: of a wide table `*` takes each query as
@@ -103,6 +115,7 @@ def find_leaks(
     candidates: Sequence[Candidate],
     binary: Mapping[str, str] | None = None,
     who: str = "leaves",
+    several: bool = False,
 ) -> Iterator[Leak]:
     """The signs of each candidate.
 
@@ -113,8 +126,9 @@ def find_leaks(
         candidates: columns to look at.
         binary: name -> SQL of booleans; means may be of the rows with, or without, one.
         who: what those do of whom the outcome is true: a key of `WORDS`.
+        several: whether `row` names a customer, who may have several rows.
     """
-    rows = Rows(source, outcome)
+    rows = Rows(source, outcome, several)
     yes, no = one(connection, f"SELECT count(*) FILTER (y), count(*) FILTER (NOT y) FROM {rows()}")
     for column in candidates:
         if comes_afterwards(column.name):
@@ -122,12 +136,13 @@ def find_leaks(
     if not yes or not no:
         return
     means: list[Candidate] = []
+    both = _counted(connection, rows)
     for column in candidates:
         auc = auc_alone(connection, rows, column) if min(yes, no) >= _FEWEST else None
         if auc is not None and auc > MOST_AUC:
             why = f"alone it ranks who {who} with AUC {auc:.3f}"
             yield Leak(column.name, column.role, "auc", why)
-        if one_only := _for_one_only(connection, rows, column, (yes, no), who):
+        if one_only := _for_one_only(connection, rows, column, both, who):
             yield Leak(column.name, column.role, *one_only)
         if column.numeric and (why := _group_mean(connection, rows, column, binary or {})):
             means.append(column)
@@ -186,49 +201,69 @@ def _auc(connection: duckdb.DuckDBPyConnection, counts: str) -> float | None:
     return None if auc is None else float(auc)
 
 
+@dataclass(frozen=True)
+class _Both:
+    """Of either outcome, yes first: how many customers have a row of it, and how likely a customer
+    is of it alone. The latter is the larger of the shares of the rows and of the customers: what
+    stays with a customer is in all their rows, what comes and goes is in any."""
+
+    customers: tuple[int, int]
+    likely: tuple[float, float]
+
+
+def _counted(connection: duckdb.DuckDBPyConnection, rows: Rows) -> _Both:
+    of_yes, of_no, everybody, share = one(
+        connection,
+        f"""SELECT {rows.count} FILTER (y), {rows.count} FILTER (NOT y), {rows.count},
+        avg(y::INT) FROM {rows()}""",
+    )
+    ever = of_yes / everybody
+    return _Both((of_yes, of_no), (max(share, ever), 1 - min(share, ever)))
+
+
 def _for_one_only(
-    connection: duckdb.DuckDBPyConnection,
-    rows: Rows,
-    column: Candidate,
-    both: tuple[int, int],
-    who: str,
+    connection: duckdb.DuckDBPyConnection, rows: Rows, column: Candidate, both: _Both, who: str
 ) -> tuple[Sign, str] | None:
     """The sign, and why, of cells that are missing, or given, for one outcome only; or else of a
-    word that only those have who left. `both`: rows of either outcome."""
-    yes, no = both
-    without = one(
+    word that only those have who left."""
+    missing = f"{column.value} IS NULL"
+    counts = one(
         connection,
-        f"""SELECT count(*) FILTER (y), count(*) FILTER (NOT y) FROM {rows(column.value)}
-        WHERE {column.value} IS NULL""",
+        f"""SELECT {rows.count} FILTER ({missing} AND y), {rows.count} FILTER ({missing} AND NOT y),
+        {rows.count} FILTER (NOT {missing} AND y), {rows.count} FILTER (NOT {missing} AND NOT y)
+        FROM {rows(column.value)}""",
     )
-    having = (yes - without[0], no - without[1])
-    whom, positive, negative = WORDS[who]
-    found: tuple[tuple[Sign, tuple[int, int]], ...] = (("missing", without), ("given", having))
-    for sign, (of_yes, of_no) in found:
-        if bool(of_yes) == bool(of_no):
+    whom, *outcomes = WORDS[who]
+    found: tuple[tuple[Sign, tuple[int, int]], ...] = (
+        ("missing", counts[:2]),
+        ("given", counts[2:]),
+    )
+    for sign, of in found:
+        if bool(of[0]) == bool(of[1]):
             continue
-        share, did = (yes, positive) if of_yes else (no, negative)
-        if (share / (yes + no)) ** (of_yes + of_no) < CHANCE:
-            return sign, f"it is {sign} for {of_yes + of_no:,} {whom}, all of them such {did}"
+        only = 0 if of[0] else 1
+        if sign == "given" and only == 1 and of[1] < OF_STAYERS * both.customers[1]:
+            continue
+        if both.likely[only] ** of[only] < CHANCE:
+            return sign, f"it is {sign} for {of[only]:,} {whom}, all of them such {outcomes[only]}"
     if not column.numeric and (had := _word_of_one(connection, rows, column, both)):
-        return "word", f"a word of it is had by {had:,} {whom}, all of them such {positive}"
+        return "word", f"a word of it is had by {had:,} {whom}, all of them such {outcomes[0]}"
     return None
 
 
 def _word_of_one(
-    connection: duckdb.DuckDBPyConnection, rows: Rows, column: Candidate, both: tuple[int, int]
+    connection: duckdb.DuckDBPyConnection, rows: Rows, column: Candidate, both: _Both
 ) -> int:
-    """Of how many rows the most frequent word is that only those have who left; 0 where there is
-    none, or where some word of so many would be so by chance."""
-    yes, no = both
+    """Of how many customers the most frequent word is that only those have who left; 0 where there
+    is none, or where some word of so many would be so by chance."""
     had, words = one(
         connection,
-        f"""SELECT coalesce(max(n) FILTER (n = left_), 0), count(*) FROM
-              (SELECT count(*) AS n, count(*) FILTER (y) AS left_ FROM {rows(column.value)}
+        f"""SELECT coalesce(max(n) FILTER (NOT stayed), 0), count(*) FROM
+              (SELECT {rows.count} AS n, bool_or(NOT y) AS stayed FROM {rows(column.value)}
                WHERE {column.value} IS NOT NULL GROUP BY {column.value})""",
     )
-    by_chance = words * (yes / (yes + no)) ** had
-    return int(had) if had >= OF_ALL * yes and by_chance < CHANCE else 0
+    by_chance = words * both.likely[0] ** had
+    return int(had) if had >= OF_ALL * both.customers[0] and by_chance < CHANCE else 0
 
 
 def _group_mean(

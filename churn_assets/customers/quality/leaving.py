@@ -15,6 +15,7 @@ from collections.abc import Iterator
 import duckdb
 
 from churn_assets.customers.contract.model import Identity
+from churn_assets.customers.quality.columns import one_spaced
 from churn_assets.customers.quality.judging import USED, Judged
 from churn_assets.customers.quality.workspace import one
 from churn_assets.customers.schema import HORIZON_DAYS_A_MONTH
@@ -43,8 +44,9 @@ def gone_by_now(identity: Identity, judged: Judged) -> str | None:
     """SQL of whether a row's customer had left by the table's last snapshot, whatever its own was,
     and has not come back; None where no date tells.
 
-    Whoever has a snapshot of a day after the row's end, with no end or a later one, is back: a copy
-    of the old end in a later snapshot, as a master table has it, is none of a return.
+    Whoever has a later snapshot, of a day after the row's end, with no end or a later one, is back:
+    a copy of the old end in a later snapshot, as a master table has it, is none of a return, and
+    nor is an earlier snapshot of a day that the end, entered late, is before.
 
     Raises:
         KeyError: a column isn't there.
@@ -56,8 +58,17 @@ def gone_by_now(identity: Identity, judged: Judged) -> str | None:
     name, who = judged.name, judged.value(identity.id or "", "id")
     last = f"(SELECT max({seen}) FROM {name})"
     back = f"""(SELECT max({seen}) FROM {name} AS again WHERE {USED}
-        AND again.{who} = {name}.{who} AND coalesce({end} > {seen}, true))"""
+        AND again.{who} = {name}.{who} AND again.{seen} > {name}.{seen}
+        AND coalesce({end} > {seen}, true))"""
     return f"coalesce({end} <= {last} AND coalesce({back} <= {end}, true), false)"
+
+
+def named_by(identity: Identity, judged: Judged) -> str:
+    """SQL of what names a row's customer: where they may have several snapshots their id, else
+    `row`, the row itself; so it is where the table lacks its column of ids."""
+    name = one_spaced(identity.id or "")
+    several = identity.snapshot and name in judged.read.columns
+    return judged.value(name, "id") if several else "row"
 
 
 def still_to_come(identity: Identity, judged: Judged) -> str | None:

@@ -18,16 +18,25 @@ CUT = (
 
 def without_a_cut_end(rows: Rows) -> Iterator[Row]:
     """The rows; the last one is broken where its line has no end and it names a decision that can't
-    be one. Recorded, it would take its event's id from the whole one."""
+    be one. Recorded, it would take its event's id from the whole one. Where earlier rows name
+    decisions of somebody else's form, as "call-16", its own may be one of those, and whole."""
     last: Row | None = None
+    anothers = False
     for row in rows:
         if last is not None:
+            anothers = anothers or _is_anothers(last)
             yield last
         last = row
-    if isinstance(last, dict) and not is_decisions(last.get("decision_id") or "0" * 32):
-        last = BrokenRow(CUT) if _has_no_end(rows.file) else last
+    if last is not None and _is_anothers(last) and not anothers and _has_no_end(rows.file):
+        last = BrokenRow(CUT)
     if last is not None:
         yield last
+
+
+def _is_anothers(row: Row) -> bool:
+    """Whether a row names a decision that can't be one of the product's, by its form."""
+    decision = row.get("decision_id") if isinstance(row, dict) else None
+    return decision is not None and not is_decisions(decision)
 
 
 def _has_no_end(file: Path) -> bool:

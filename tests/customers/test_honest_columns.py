@@ -1,0 +1,94 @@
+"""Columns that leak nothing, though by their rows alone it would look so: no check stops there."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+import pytest
+
+from churn_assets.customers.quality.leakage import Candidate, find_leaks
+from tests.customers.conftest import Checked, as_csv
+from tests.customers.test_leaving import ending, spread, told
+
+MONTHS, HORIZON = 12, 6
+Signs = set[str]
+
+
+def signs(rows: list[tuple[str, bool, str | None]], several: bool = False) -> Signs:
+    """Of a column of words: rows of who, whether they left, and the word."""
+    with duckdb.connect() as connection:
+        connection.register("t", pd.DataFrame(rows, columns=["row", "y", "v"]))
+        column = Candidate("Column", "v", False, "feature")
+        return {leak.sign for leak in find_leaks(connection, "t", "y", [column], several=several)}
+
+
+def monthly(seed: int, words: dict[int, str]) -> list[tuple[str, bool, str | None]]:
+    """Each customer's rows up to the one after which they left; a seventh leave within the year."""
+    draw, rows = random.Random(seed), []
+    for i in range(500):
+        last = draw.randrange(MONTHS * 7)
+        months = range(min(last + 1, MONTHS))
+        gone = last < MONTHS
+        rows += [(f"c{i}", gone and month > last - HORIZON, words.get(i)) for month in months]
+    return rows
+
+
+def test_those_whom_a_manager_looks_after_rarely_leave() -> None:
+    """Sixty leave at 1 %, the others at 25 %: nine in twenty of such tables were refused."""
+    for seed in range(20):
+        draw = random.Random(seed)
+        managed = [(f"m{i}", draw.random() < 0.01, draw.choice("abcd")) for i in range(60)]
+        others = [(f"o{i}", draw.random() < 0.25, None) for i in range(940)]
+        assert not signs([*managed, *others]) & {"given", "missing"}
+
+
+@pytest.mark.parametrize("alike", [True, False])
+def test_a_customer_s_months_are_one_piece_of_evidence(alike: bool) -> None:
+    """What fifteen customers have in every month: by rows it is had by 150 who stayed."""
+    for seed in range(20):
+        draw = random.Random(1_000 + seed)
+        some = draw.sample(range(500), 15)
+        words = {i: "x" if alike else draw.choice("abc") for i in some}
+        assert signs(monthly(seed, words), several=True) == set()
+        others = {i: "x" for i in range(500) if i not in words}
+        assert signs(monthly(seed, others), several=True) == set()
+
+
+def test_a_reason_for_leaving_in_months() -> None:
+    """It stands in three quarters of the months within which somebody left."""
+    draw = random.Random(3)
+    rows = [
+        (who, left, draw.choice("abc") if left and draw.random() < 0.75 else None)
+        for who, left, _ in monthly(3, {})
+    ]
+    assert signs(rows, several=True) == {"given"}
+    assert signs([(w, y, v or "none") for w, y, v in rows], several=True) == {"word"}
+
+
+def test_the_check_counts_customers(checked: Checked, tmp_path: Path) -> None:
+    """Of twelve snapshots: a note of eight customers of whom none left, and a reason."""
+    draw = random.Random(5)
+    rows = ending(spread(300))
+    last = {row["Account"]: row["Seen"] for row in rows}
+    stayed = sorted({row["Account"] for row in rows if not row["End"]})
+    with_note = set(draw.sample(stayed, 8))
+    lack = set(draw.sample(stayed, 25))
+    left = 0
+    for row in rows:
+        gone = row["End"] != "" and row["Seen"] == last[row["Account"]]
+        row["Note"] = "7" if row["Account"] in with_note else ""
+        row["Visits"] = "" if row["Account"] in lack else "3"
+        row["Reason"] = "price" if gone and draw.random() < 0.75 else ""
+        left += row["Reason"] != ""
+    (tmp_path / "history.csv").write_text(as_csv(rows))
+    names = ("Note", "Visits", "Reason")
+    features = "".join(
+        f"  {n}: {{kind: {'category' if n == 'Reason' else 'number'}, required: false}}\n"
+        for n in names
+    )
+    found = [leak for leak in checked(told(1) + features).leaks if leak.column in names]
+    assert [(leak.column, leak.sign) for leak in found] == [("Reason", "given")]
+    assert found[0].why == f"it is given for {left} customers, all of them such who left"
