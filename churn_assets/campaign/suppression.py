@@ -15,6 +15,7 @@ from churn_assets.customers.strangers import (
     not_looked_up,
     strangers_among,
 )
+from churn_assets.domain.plain_errors import describe
 from churn_assets.release.offers import customers_in_service
 from churn_assets.storage.protocol import ArtifactError, ArtifactStore
 
@@ -30,7 +31,10 @@ def suppressed(store: ArtifactStore, config: CampaignConfig) -> frozenset[str]:
         return frozenset()
     customers = customers_in_service(store)
     column = None if customers is None else customers.id_column
-    return read_ids(config.rules.suppression_list, column)
+    try:
+        return read_ids(config.rules.suppression_list, column)
+    except OSError as error:  # which file it is may be kept from whoever asks
+        raise OSError(f"the suppression list can't be read: {describe(error)}") from error
 
 
 def unknown_ids(suppressed: Collection[str], store: ArtifactStore, ledger: Ledger) -> str | None:

@@ -15,7 +15,7 @@ from churn_assets.campaign.planning.plan import Plan
 from churn_assets.campaign.planning.promises import CONTACTS
 from churn_assets.campaign.planning.warnings import warnings_of
 from churn_assets.campaign.spending import CUSTOMERS, PRICES, prices_of, spends_at
-from churn_assets.cli.campaign import _show
+from churn_assets.cli.campaign_plan import show_plan
 from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.exact.policy_value import evaluate
 from churn_assets.decision.exact.spend_control import price_at
@@ -93,5 +93,5 @@ def test_the_command_says_that_a_budget_is_not_kept(capsys: pytest.CaptureFixtur
     for price in (PRICE, KEPT):
         over = price.overspent
         told = report | {"overspent": over, "warnings": warnings_of(None, pytest.fail, price)}
-        _show(Plan("p", CONTACTS.empty_table(), EXCLUDED.empty_table(), told), "draft", False)
+        show_plan(Plan("p", CONTACTS.empty_table(), EXCLUDED.empty_table(), told), "draft", False)
         assert (line in capsys.readouterr().out) == (over > 0)

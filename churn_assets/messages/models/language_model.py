@@ -74,7 +74,9 @@ def load_base(folder: Path, *, eight_bit: bool) -> tuple[PreTrainedModel, PreTra
             quantization_config=BitsAndBytesConfig(load_in_8bit=True),
             device_map={"": device()},  # whole: `auto` would part it among several cards
         )
-        model = prepare_model_for_kbit_training(quantized)
+        model = prepare_model_for_kbit_training(
+            quantized, gradient_checkpointing_kwargs={"use_reentrant": True}
+        )
     else:
         model = AutoModelForCausalLM.from_pretrained(folder, dtype="auto")
         model.to(device())  # type: ignore[arg-type]
