@@ -109,8 +109,7 @@ def test_a_damaged_decision_log_keeps_nothing_else_from_being_erased(
     with closing(Ledger.open("", own_home)) as ledger:
         assert ledger.histories() == {}
     store.delete_pointer(damaged)
-    # The damaged part was all that was left of them.
-    assert run(*command, "CUSTOMER-AAAA")[0] == (1 if damaged == key else 0)
+    assert run(*command, "CUSTOMER-AAAA")[0] == 0  # again, or what was left of them
 
 
 @pytest.mark.parametrize("before", [True, False])
@@ -130,7 +129,7 @@ def test_who_was_erased_does_not_come_back_with_the_same_file(
     file.write_text("\n".join([header, *(f"{row}2026-01-05T10:00:00Z" for row in rows)]) + "\n")
     if before:
         assert " added, 0 were there already\n" in run(group, "import", str(file))[1]
-    assert run(group, forget, "C1")[0] == (0 if before else 1)  # nothing of them was there
+    assert run(group, forget, "C1")[0] == 0  # nobody can tell whether there is such a customer
     code, said = run(group, "import", str(file))
     assert code == 0
     assert ("0 " if before else "1 ") + ("events" if group == "outcomes" else "contacts") in said

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from churn_assets.campaign.contacts.feed import LedgerFeed
 
 
+NOBODY_KNOWS = "no predictions yet: nobody can tell whether a customer has the id"
+
+
 def erase_all(customer_ids: Iterable[str], log: LedgerFeed) -> None:
     """Erase each customer from decisions, feedback and ledger, and say what was there.
 
@@ -69,6 +72,8 @@ def _erase(customer_id: str, log: LedgerFeed, of: str) -> str | None:
             return None
         if known is False:
             return f"nothing is kept about {customer_id!r}, so nothing is erased; {said}"
+        if known is None:
+            said = said or NOBODY_KNOWS
     typer.echo(
         f"{of}{decisions:,} decisions and {events:,} events about this customer are erased, and "
         "what the contact ledger had of them"
@@ -86,7 +91,7 @@ def _known(customer_id: str) -> tuple[bool | None, list[str], str]:
     except ArtifactError as error:
         return None, [], not_looked_up(error)
     if known is None:
-        return None, [], "no predictions yet: nobody can tell whether a customer has the id"
+        return None, [], ""
     if known:
         return True, [], ""
     meant = f": is {first_of(near)} meant?" if near else ""
