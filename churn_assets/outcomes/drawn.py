@@ -21,7 +21,7 @@ from typing import Any
 import pandas as pd
 
 from churn_assets.domain.experiment import Draw
-from churn_assets.outcomes.reached import REACHED, made_at
+from churn_assets.outcomes.reached import REACHED, made_at, spent
 
 
 def of_the_draw(table: pd.DataFrame, in_force: Draw | None = None) -> pd.DataFrame:
@@ -85,9 +85,7 @@ def customers_of(table: pd.DataFrame, in_force: Draw | None = None) -> pd.DataFr
         (when <= ends) & (~earlier | (when >= begins))
         for when in (table["accepted_at"], contact, made_at(table))
     )
-    # Tables of earlier versions don't have what contacts cost.
-    contacts = pd.Series(0.0, table.index) + table.get("contact_cost", 0.0)
-    spend = (table["spend"] - contacts).where(accepted, 0.0) + contacts.where(made, 0.0)
+    spend = spent(table, accepted, made)
     within = table.assign(spend=spend, written=written).groupby("customer", sort=False)
     first = first.assign(
         # By the index: where nobody is compared, `assign` would take the other customers' own.

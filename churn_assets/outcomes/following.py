@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from churn_assets.domain.statistics import Floats
 from churn_assets.outcomes.off_policy import UNSUPPORTED, UnsupportedTargetError
-from churn_assets.outcomes.reached import made_at, was_not_sent
+from churn_assets.outcomes.reached import made_at, spent, was_not_sent
 
 MOST_BY_OTHERS = 0.1
 """Share of those who tell of a policy whom others may have contacted meanwhile."""
@@ -145,15 +145,14 @@ def followed(
 
 def spent_within(table: pd.DataFrame, first: pd.DataFrame) -> Floats:
     """(N,) currency: what the decisions about each customer cost from the first on, as far as it
-    was accepted, and its contacts were made, within its horizon. As `joining.customers_of`."""
+    was accepted, and its contacts were made, within its horizon; `drawn.customers_of` also counts
+    what was promised earlier."""
     begins = _of_the_first(table, first)
     counted = (table["time"] > begins["time"]) | table.index.isin(first.index)
-    # Tables of earlier versions don't have what contacts cost.
-    contacts = pd.Series(0.0, table.index) + table.get("contact_cost", 0.0)
-    discounts = (table["spend"] - contacts).where(table["accepted_at"] <= begins["known_at"], 0.0)
-    contacts = contacts.where(made_at(table) <= begins["known_at"], 0.0)
-    spent = (discounts + contacts)[counted].groupby(table["customer"]).sum()
-    return np.asarray(spent.reindex(first["customer"]).to_numpy(), np.float64)
+    ends = begins["known_at"]
+    cost = spent(table, table["accepted_at"] <= ends, made_at(table) <= ends)
+    whole = cost[counted].groupby(table["customer"]).sum()
+    return np.asarray(whole.reindex(first["customer"]).to_numpy(), np.float64)
 
 
 def _of_the_first(table: pd.DataFrame, first: pd.DataFrame) -> pd.DataFrame:

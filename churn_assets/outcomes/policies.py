@@ -3,11 +3,10 @@
 A customer counts once: the policy's first decision about them whose outcome is known, whatever
 other releases decided before, with all that was decided and spent within its horizon: the outcome
 is of that (`following`). Looks before a draw's first plan are no decisions that anybody acted upon
-(`drawn`). The log has what the serving policy preferred and its runner-up, so the
-probability of *every* action is known: those two for the treated, no contact for the control group.
-In a log of before these were in it, what it prefers is computed again from its release. Rows that
-don't agree with it (the kill switch was on, an offer of nothing was taken back) are left out and
-counted.
+(`drawn`). The log has what the serving policy preferred and its runner-up, so the probability of
+*every* action is known: those two for the treated, no contact for the control group. In a log of
+before these were in it, what it prefers is computed again from its release. Rows that don't agree
+with it (the kill switch was on, an offer of nothing was taken back) are left out and counted.
 """
 
 from __future__ import annotations

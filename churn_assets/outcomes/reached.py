@@ -72,6 +72,16 @@ def made_at(outcomes: pd.DataFrame) -> pd.Series[pd.Timestamp]:
     return outcomes[[f"{kind}_at" for kind in (*REACHED, *ANSWERED)]].min(axis="columns")
 
 
+def spent(
+    outcomes: pd.DataFrame, accepted: pd.Series[bool], made: pd.Series[bool]
+) -> pd.Series[float]:
+    """Currency that each decision cost: its discount where it counts as accepted, and its contact
+    where that counts as made."""
+    # Tables of earlier versions don't have what contacts cost.
+    contacts = pd.Series(0.0, outcomes.index) + outcomes.get("contact_cost", 0.0)
+    return (outcomes["spend"] - contacts).where(accepted, 0.0) + contacts.where(made, 0.0)
+
+
 def was_not_sent(outcomes: pd.DataFrame) -> pd.Series[bool]:
     """Of which decisions of `campaign_outcomes` it was reported that their contact was never made.
     Tables of earlier versions don't have it."""

@@ -126,7 +126,7 @@ def whom_to_contact(
     their first decision.
 
     Args:
-        customers: rows as `joining.customers_of` makes them; of many, a sample is looked at.
+        customers: rows as `drawn.customers_of` makes them; of many, a sample is looked at.
         worth: how leaving counts.
         currency: what amounts in the sentence begin with.
 
