@@ -7,6 +7,7 @@ import logging
 import os
 from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -28,6 +29,53 @@ from tests.serving.test_decision_log import (
 )
 
 __all__ = ["store"]  # a fixture: both stores
+
+
+def test_what_is_served_while_parts_are_written_waits_for_the_next_time(
+    engine: RetentionEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Why: under load there was always something new, so that a bucket got a part for each write
+    that it took, and none was merged until the load was over: then all of them at once."""
+    monkeypatch.setattr(writing, "datetime", OnMonday)
+    store = LocalArtifactStore(tmp_path)
+    writer = DecisionWriter(store, flush_seconds=3_600)
+    append, sizes = parts.append, list[int]()
+
+    def busy(store: ArtifactStore, records: Any) -> list[str]:
+        sizes.append(len(records))
+        if len(sizes) < 5:
+            writer.add(served(engine, f"C{len(sizes)}"))
+            writer._make_records()
+        return append(store, records)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(parts, "append", busy)
+        writer.add(served(engine, "A", "B"))
+        writer.flush()
+    assert (sizes, len(writer._records)) == ([2], 1)
+    assert [*map(len, writer._parts.values())] == [1]  # which is to be merged
+    writer.close()
+    assert customers_in(store) == ["A", "B", "C1"]
+
+
+def test_records_are_made_often_while_there_is_something_to_make(
+    engine: RetentionEngine, tmp_path: Path
+) -> None:
+    """Why: unless something came in the very moment after, those of a whole second were made at
+    once, which holds up whoever is answered just then."""
+    writer = DecisionWriter(LocalArtifactStore(tmp_path), flush_seconds=3_600)
+    waited: list[float] = []
+
+    def wait(seconds: float) -> bool:
+        waited.append(seconds)
+        if len(waited) in (1, 2):
+            writer._served.append(served(engine, "A"))
+        return len(waited) == 5
+
+    writer._closed = SimpleNamespace(wait=wait)  # type: ignore[assignment]
+    writer._make()
+    rest, pace = writing.REST_SECONDS, writing.PACE_SECONDS
+    assert waited == [rest, pace, pace, rest, rest]
 
 
 @pytest.mark.parametrize("largest", [writing.MERGED_ROWS, 4])

@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 CLOSE_SECONDS = 20.0
 PACE_SECONDS = 0.05  # between makings of records while there are some to make
-REST_SECONDS = 1.0  # before it is looked again whether there are some
+REST_SECONDS = 1.0  # where there were none: a server at rest isn't woken for nothing
 HANGS_SECONDS = 20.0  # of one write or merging; those to a bucket take up to ten
 MERGE_AT = 64  # own parts of a day and of about one size that are made one
 MERGED_ROWS = 10_000  # in a part that isn't merged on beside serving: 64 of them take a second
@@ -86,9 +86,11 @@ class DecisionWriter:
         with self._writing:
             self._make_records()
             written: list[str] = []
+            left = len(self._records)  # what comes meanwhile waits: under load it would never end
             # A few at a time: those of a long outage at once would hold up serving for seconds, and
             # nothing that is being written can be given up.
-            while records := self._records.take(MERGED_ROWS):
+            while records := self._records.take(min(left, MERGED_ROWS)):
+                left -= len(records)
                 try:
                     keys = self._append(records)
                 except Exception as error:  # noqa: BLE001 - kept, counted and said, whatever it is
@@ -130,9 +132,9 @@ class DecisionWriter:
                 thread.start()
 
     def _make(self) -> None:
-        hung = False
-        while not self._closed.wait(self._pause()):
-            self._make_records()
+        hung, pause = False, REST_SECONDS
+        while not self._closed.wait(min(pause, self._seconds)):
+            pause = PACE_SECONDS if self._make_records() else REST_SECONDS
             hung, before = self._hangs(), hung
             if hung and not before:
                 log.error(HANGS)
@@ -142,14 +144,12 @@ class DecisionWriter:
             self.flush()
         self.flush()
 
-    def _pause(self) -> float:
-        """Seconds until the next look: a server at rest isn't woken for nothing."""
-        return min(PACE_SECONDS if self._served else REST_SECONDS, self._seconds)
-
-    def _make_records(self) -> None:
+    def _make_records(self) -> bool:
+        """Whether there was anything to make them of."""
         with self._making:
             served = [self._served.popleft() for _ in range(len(self._served))]
             self._records.add(self._recorded(served))
+        return bool(served)
 
     def _recorded(self, served: Sequence[Served]) -> list[Record]:
         """The records; one answer that none can be made of costs the others nothing."""
