@@ -23,6 +23,7 @@ from tests.serving.test_decision_log import (
     MONDAY,
     OnMonday,
     customers_in,
+    ids,
     record,
     served,
     store,
@@ -186,6 +187,31 @@ def test_parts_that_somebody_else_merged_leave_no_empty_one(
     assert (writer.problem, len(store.pointers(parts.FOLDER))) == (None, 2)
     writer.close()
     assert customers_in(store) == list("ABC")
+
+
+def test_a_day_that_servers_go_on_merging_can_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Why: whenever a part was gone all were read again, in which time busy servers merged others:
+    the nightly run ended with "is being rewritten again and again"."""
+    store = LocalArtifactStore(tmp_path)
+    for number in range(20):
+        parts.append(store, [record(f"{number:02d}")])
+    read, reads = parts._read, 0
+
+    def merging(store: ArtifactStore, key: str) -> Any:
+        nonlocal reads
+        reads += 1
+        if reads % 6 == 0:
+            with monkeypatch.context() as patch:
+                patch.setattr(parts, "_read", read)
+                parts.merge(store, MONDAY.date(), store.pointers(parts.FOLDER)[-2:])
+        return read(store, key)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(parts, "_read", merging)
+        assert ids(store) == [f"{number:02d}" for number in range(20)]
+    assert reads < 30
 
 
 def test_a_damaged_list_of_erasures_is_named(store: ArtifactStore) -> None:

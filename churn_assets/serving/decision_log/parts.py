@@ -227,12 +227,15 @@ def _digest(customer_id: str) -> str:
 
 def _parts_of(store: ArtifactStore, day: date) -> tuple[list[pa.Table], list[str]]:
     """The parts of a day, and their keys. One that vanishes between listing and reading was merged
-    into another: so the list is read again."""
+    into another: so the list is read again, and what isn't known yet. All of it again would take as
+    long, in which several busy servers merge again."""
+    known: dict[str, pa.Table] = {}
     for _ in range(ATTEMPTS):
         keys = store.pointers(f"{FOLDER}/{day}")
-        tables = [table for key in keys if (table := _read(store, key)) is not None]
-        if len(tables) == len(keys):
-            return tables, keys
+        found = {key: known[key] if key in known else _read(store, key) for key in keys}
+        known = {key: table for key, table in found.items() if table is not None}
+        if len(known) == len(keys):
+            return [*known.values()], keys
     raise ArtifactError(f"{store.url}: {FOLDER}/{day} is being rewritten again and again")
 
 
