@@ -33,6 +33,7 @@ from churn_assets.serving.event_text import (
     is_over,
     is_sound,
     refuse_nobodys,
+    when_as_written,
 )
 from churn_assets.storage.current import parse_pointer
 from churn_assets.storage.protocol import (
@@ -118,7 +119,9 @@ class StoreFeedbackLog:
             _in_parallel(lambda event_id: self._store.delete_pointer(_key(event_id)), over)
             removed += len(over)
             gone = {*over}
-            kept = {i: content for i, content in events if i not in gone and is_sound(i, content)}
+            sound = (each for each in events if each[0] not in gone and is_sound(*each))
+            # In order of time: those of one night, which are over in one night, are in few copies.
+            kept = dict(sorted(sound, key=lambda event: when_as_written(event[1])))
             if not self._folds.renew(folds, kept) or kept.keys() <= {*self._ids()}:
                 return removed
         raise ArtifactError(f"{self._store.url}: events are being erased again and again")
@@ -189,16 +192,16 @@ class _Folds:
                     del loose[event_id]
             else:
                 doomed.append(key)
-        if [folds[key] for key in doomed] == [loose] or not (doomed or loose):
+        if [folds[key] for key in doomed] == ([loose] if loose else []):
             return False
         self._replace(doomed, loose)
         return True
 
     def drop(self, customer_id: str) -> None:
-        """Leave nothing of a customer in any copy."""
+        """Leave nothing of a customer in any copy, and no copy that can't be read."""
         for key, fold in self.read().items():
             others = {i: told for i, told in fold.items() if customer_of(told) != customer_id}
-            if len(others) < len(fold):
+            if len(others) < len(fold) or not fold:
                 self._replace([key], others)
 
     def _replace(self, keys: Collection[str], events: Contents) -> None:

@@ -60,6 +60,11 @@ def is_over(content: str, before: datetime) -> bool:
     return known and (when if when.tzinfo else when.replace(tzinfo=UTC)) < before
 
 
+def when_as_written(content: str) -> str:
+    """When a sound event was, in its own zone: near enough to put the oldest first."""
+    return str(json.loads(content)["occurred_at"])
+
+
 def customer_of(content: str) -> Any:
     """Whose event it is; None where it doesn't say, as nothing that is cut short does."""
     try:

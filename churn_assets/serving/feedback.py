@@ -162,7 +162,6 @@ class SqliteFeedbackLog:
 
     def erase(self, customer_id: str) -> int:
         with self._connected() as db:
-            db.execute("PRAGMA secure_delete=ON")  # the file holds nothing of it any more
             deleted = db.execute(
                 f"DELETE FROM feedback WHERE {_OF_CUSTOMER} = ?",  # noqa: S608 (our own words)
                 (customer_id,),
@@ -222,6 +221,8 @@ class SqliteFeedbackLog:
                 db.execute("PRAGMA journal_mode=WAL")
                 # FULL flushes the write-ahead log at every commit, the default at checkpoints.
                 db.execute("PRAGMA synchronous=FULL")
+                # The file holds nothing any more of what was removed, however long ago.
+                db.execute("PRAGMA secure_delete=ON")
                 db.execute(
                     "CREATE TABLE IF NOT EXISTS feedback (number INTEGER PRIMARY KEY AUTOINCREMENT,"
                     " event_id TEXT NOT NULL UNIQUE, content TEXT NOT NULL, "

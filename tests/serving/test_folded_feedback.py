@@ -4,12 +4,15 @@ again meanwhile."""
 from __future__ import annotations
 
 import json
+import random
+import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -76,6 +79,22 @@ def test_what_is_folded_is_read_together(store: Counting) -> None:
     store.before_write = written.append
     log.tidy(NEVER)
     assert written == []  # nothing new, nothing written
+
+
+def test_what_is_over_is_in_few_copies(store: Counting) -> None:
+    """Why: copies were in the order of ids, which callers draw at random: each night something of
+    every copy was over, so that all were written again."""
+    log, begin = StoreFeedbackLog(store), datetime.fromisoformat(LONG_AGO)
+    days = [(begin + timedelta(days=day)).isoformat() for day in range(60)]
+    drawn = random.Random(1).sample(range(10_000), 300)
+    log.record_many([told(i, when=days[place // 5]) for place, i in enumerate(drawn)])
+    log.tidy(NEVER)
+    written = list[str]()
+    store.before_write = written.append
+    for day in (1, 2, 3):
+        assert log.tidy(begin + timedelta(days=day)) == 5
+    assert len(written) <= 2 * 3
+    assert len(log.events()) == 285
 
 
 def _content(store: Counting, key: str) -> bytes:
@@ -145,6 +164,39 @@ def test_an_erased_customer_is_in_no_copy(store: Counting) -> None:
     assert not any("GONE" in content for content in log.events())
     assert not any(b"GONE" in path.read_bytes() for path in store.root.rglob("*.json"))
     assert len(log.events()) == 80
+
+
+def test_an_erasure_leaves_no_damaged_copy(store: Counting) -> None:
+    """Why: nobody could read whose events it had, so it stayed, with theirs."""
+    log = StoreFeedbackLog(store)
+    log.record_many([told(1, "GONE"), told(2)])
+    log.tidy(NEVER)
+    [key] = store.pointers(FOLDED)
+    store.write_pointer(key, _content(store, key)[:-1])
+    assert log.erase("GONE") == 1
+    assert not any(b"GONE" in path.read_bytes() for path in store.root.rglob("*.json"))
+    assert log.events() == [told(2)[1]]
+
+
+def test_what_went_before_an_erasure_is_nowhere_in_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Why: SQLite leaves what is deleted where it was, unless it was built or asked to do else; the
+    erasure alone asked."""
+    connect = sqlite3.connect
+
+    def plain(*given: Any, **options: Any) -> sqlite3.Connection:
+        db = connect(*given, **options)
+        db.execute("PRAGMA secure_delete=OFF")
+        return db
+
+    monkeypatch.setattr(sqlite3, "connect", plain)
+    log = SqliteFeedbackLog(tmp_path / FILE)
+    log.record_many([told(i, "GONE", when=LONG_AGO) for i in range(100)])
+    assert log.tidy(datetime.fromisoformat(TODAY)) == 100
+    assert log.erase("GONE") == 0
+    log.close()
+    assert not any(b"GONE" in path.read_bytes() for path in tmp_path.iterdir())
 
 
 def test_an_erasure_while_copies_are_written_holds(store: Counting) -> None:
