@@ -204,7 +204,7 @@ class GcsArtifactStore:
     @explained
     def remove_unnamed(self, prefix: str, named: Callable[[], Collection[str]]) -> None:
         root, oldest = f"{self.prefix}manifests/", datetime.now(UTC) - UPLOAD_LIMIT
-        found = list(self.bucket.client.list_blobs(self.bucket, prefix=f"{root}{prefix}/"))
+        found = list(self._listed(f"{root}{prefix}/"))
         kept = named()
         for blob in found:
             name, _, version = blob.name[len(root) :].removesuffix(".json").rpartition("/")

@@ -6,12 +6,13 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from churn_assets.serving.decision_log import parts
+from churn_assets.storage import gcs
 from churn_assets.storage.gcs import GcsArtifactStore
 from churn_assets.storage.protocol import Artifact, ArtifactError, DamagedArtifactError
 from tests.outcomes.test_joining import decision
@@ -50,6 +51,20 @@ def test_a_consoles_folders_are_no_files(bucket: GcsArtifactStore, model: Path) 
     assert bucket.versions("model") == [artifact.version]
     assert bucket.artifacts() == [artifact]
     assert (bucket.get(artifact) / "weights").read_text() == "weights"
+
+
+def test_a_consoles_folder_is_no_abandoned_release(
+    bucket: GcsArtifactStore, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Why: it was removed as one without a version, and with it this machine's copies of all
+    versions, under the hands of whoever reads them."""
+    monkeypatch.setattr(gcs, "UPLOAD_LIMIT", timedelta())
+    artifact = bucket.put("releases/one", model)
+    copy = bucket.get(artifact)
+    for folder in ("manifests/releases/", "manifests/releases/one/"):
+        put_object(bucket, folder)
+    bucket.remove_unnamed("releases", lambda: {artifact.path})
+    assert (copy / "weights").exists()
 
 
 def test_a_folder_in_the_decision_log_is_no_day(bucket: GcsArtifactStore) -> None:
