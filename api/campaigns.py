@@ -170,14 +170,15 @@ class CampaignDesk:
             async with patience:
                 return await asyncio.wrap_future(job)
         except (CampaignError, PeopleError) as error:
-            raise ApiError(409, "conflict", str(error)) from error
+            if isinstance(error, PeopleError):  # whose file is to be mended
+                log.error("a campaign's plan: %s", error)
+            raise ApiError(409, "conflict", self._told(error)) from error
         except (ArtifactError, LedgerError, ReleaseError, OSError) as error:
             if within is not None and patience.expired():
                 job.add_done_callback(_log_failure)
                 raise _no_answer(within, begun=not job.cancelled()) from error
             log.error("a campaign's plan: %s", error)
-            told = without_addresses(describe(error), self._store)
-            raise ApiError(503, "not_ready", told, headers=RETRY) from error
+            raise ApiError(503, "not_ready", self._told(error), headers=RETRY) from error
 
     async def soon(self, task: Callable[[Campaigns], Result]) -> Result:
         """`run` of what takes no time but that of store and database."""
@@ -252,6 +253,9 @@ class CampaignDesk:
         found = campaigns.approve(plan_id, who, campaigns.now())
         told = lapses(self.show(campaigns, found)[0], campaigns.config.max_age_hours)
         return {"plan_id": found, "status": "approved", "lapses": told}
+
+    def _told(self, error: Exception) -> str:
+        return without_addresses(describe(error), self._store)
 
     def _opened(self) -> Campaigns:
         """The campaigns; for the desk's own thread."""

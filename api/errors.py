@@ -27,8 +27,10 @@ ADDRESS = re.compile(
     r"""\w[\w+.-]*://[^\s'"]*[^\s'".,:;)]   # a URL
     |[^\s'"(]+@[^\s'",:;)]+   # an account
     |(?<![\w.])/[^\s'",:;)]+   # a path, of a file or of a request
-    |(?:(?<=server\ at\ ")|(?<=host\ name\ "))[^"]+   # a database's host, as PostgreSQL says it
+    |(?:(?<=server\ at\ ")|(?<=host\ name\ ")|(?<=host\ ")   # a database's host, as PostgreSQL
+    |(?<=user\ ")|(?<=role\ ")|(?<=database\ "))[^"]+   # says it, its accounts and its name
     |(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.]\w)   # a machine
+    |(?<=\()[\da-f]*:[\da-f:.]+(?:%\w+)?(?=\))   # one by its longer number (IPv6)
     """,
     re.VERBOSE,
 )

@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 from api.campaigns import CampaignDesk
 from api.errors import ApiError
 from churn_assets.campaign.config import CampaignConfig
-from churn_assets.campaign.errors import LedgerError
+from churn_assets.campaign.errors import LedgerError, PeopleError
 from churn_assets.domain.offers import Offers
 from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.serving.live import hosting
@@ -106,16 +106,28 @@ def test_a_503_names_no_place(tmp_path: Path) -> None:
         assert message == client.get("/readyz").json()["problem"]
 
 
-def test_a_plans_503_names_no_place_either(caplog: pytest.LogCaptureFixture) -> None:
-    why = "the contact ledger /srv/home/contacts.sqlite3 is empty, as no ledger is: restore it"
+@pytest.mark.parametrize(
+    ("why", "status", "said"),
+    [
+        (
+            LedgerError("the contact ledger /srv/contacts.sqlite3 is empty: restore it"),
+            503,
+            "the contact ledger … is empty: restore it",
+        ),
+        (PeopleError("/srv/people.csv: row 3 has no customer_id"), 409, "…: row 3 has no cust"),
+    ],
+)
+def test_no_answer_about_a_plan_names_a_place_either(
+    why: Exception, status: int, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
     desk = CampaignDesk(CampaignConfig(), lambda: None, "gs://bucket/x")  # type: ignore[arg-type,return-value]
 
     def fails(_: Any) -> None:
-        raise LedgerError(why)
+        raise why
 
     with pytest.raises(ApiError) as error:
         asyncio.run(desk.run(fails))
     desk.close()
-    said = "the contact ledger … is empty, as no ledger is: restore it"
-    assert (error.value.status_code, error.value.detail) == (503, said)
-    assert why in caplog.text
+    assert error.value.status_code == status
+    assert error.value.detail.startswith(said)
+    assert str(why) in caplog.text

@@ -46,6 +46,18 @@ BUCKET, FOLDER = "gs://my-bucket/churn", "/srv/my company/store"
             'could not translate host name "db.internal" to address: Unknown host',
             'could not translate host name "…" to address: Unknown host',
         ),
+        (
+            FOLDER,
+            'connection to server at "db.internal" (fd00::1:5%eth0), port 5432 failed: FATAL:  '
+            'password authentication failed for user "crm_writer"',
+            'connection to server at "…" (…), port 5432 failed: FATAL:  password authentication '
+            'failed for user "…"',
+        ),
+        (
+            FOLDER,
+            'no pg_hba.conf entry for host "10.0.0.5", user "crm_writer", database "crm", SSL off',
+            'no pg_hba.conf entry for host "…", user "…", database "…", SSL off',
+        ),
         (FOLDER, "made by version 1.2.3 of 2026.01.14", "made by version 1.2.3 of 2026.01.14"),
     ],
 )
