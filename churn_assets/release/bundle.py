@@ -11,7 +11,6 @@ Layout:
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -28,7 +27,6 @@ MANIFEST = "manifest.json"
 GOLDEN = "golden.json"
 COMPONENTS = ("risk", "accept", "policy", "baseline", "messages")
 NOT_SERVED = ("plots", "report.json")  # of a stage's artifact, what no server reads
-RELEASE_ID = re.compile(r"\d{8}-[0-9a-f]{12}")
 
 
 class ReleaseError(RuntimeError):
