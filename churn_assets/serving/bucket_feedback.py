@@ -115,14 +115,15 @@ class StoreFeedbackLog:
         for _ in range(ATTEMPTS):
             folds = self._folds.read()
             events = self._read(self._ids(), _together(folds))
-            over = [event_id for event_id, content in events if is_over(content, before)]
-            _in_parallel(lambda event_id: self._store.delete_pointer(_key(event_id)), over)
-            removed += len(over)
-            gone = {*over}
-            sound = (each for each in events if each[0] not in gone and is_sound(*each))
+            over = {event_id for event_id, content in events if is_over(content, before)}
+            sound = (each for each in events if each[0] not in over and is_sound(*each))
             # In order of time: those of one night, which are over in one night, are in few copies.
             kept = dict(sorted(sound, key=lambda event: when_as_written(event[1])))
-            if not self._folds.renew(folds, kept) or kept.keys() <= {*self._ids()}:
+            renewed = self._folds.renew(folds, kept)
+            # After their copies: whose id comes again, as another event, isn't taken for the old.
+            _in_parallel(lambda event_id: self._store.delete_pointer(_key(event_id)), [*over])
+            removed += len(over)
+            if not renewed or kept.keys() <= {*self._ids()}:
                 return removed
         raise ArtifactError(f"{self._store.url}: events are being erased again and again")
 

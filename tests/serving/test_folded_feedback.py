@@ -140,6 +140,24 @@ def test_a_kill_loses_and_doubles_nothing(store: Counting, writes: int) -> None:
     assert sorted(i for copy in copies for i in copy) == [told(i)[0] for i in range(240)]
 
 
+def test_a_kill_brings_no_event_back_in_anothers_place(store: Counting) -> None:
+    """Why: what was over went before its copy, so that another event of its id, taken after a kill
+    between the two, was read as the old one for ever."""
+    log, old, new = StoreFeedbackLog(store), told(1, when=LONG_AGO), told(1, "ANOTHER")
+    others = [told(i) for i in range(2, 6)]  # more than are read singly
+    log.record_many([old, *others])
+    log.tidy(NEVER)
+
+    def die(key: str) -> None:
+        raise KeyboardInterrupt
+
+    store.before_write = die
+    with pytest.raises(KeyboardInterrupt):
+        log.tidy(datetime.fromisoformat(TODAY))
+    taken = log.record(*new) == STORED
+    assert log.events()[0] == (new if taken else old)[1]
+
+
 def test_several_fold_while_others_write(store: Counting) -> None:
     """Two nights' runs at once, and servers that take events: all is there, once."""
     log = StoreFeedbackLog(store)
