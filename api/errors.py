@@ -29,6 +29,7 @@ ADDRESS = re.compile(
     |(?<![\w.])/[^\s'",:;)]+   # a path, of a file or of a request
     |(?:(?<=server\ at\ ")|(?<=host\ name\ ")|(?<=host\ ")   # a database's host, as PostgreSQL
     |(?<=user\ ")|(?<=role\ ")|(?<=database\ "))[^"]+   # says it, its accounts and its name
+    |(?:(?<=host=')|(?<=resolve\ '))[^']+   # a bucket's, as its client says it
     |(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.]\w)   # a machine
     |(?<=\()[\da-f]*:[\da-f:.]+(?:%\w+)?(?=\))   # one by its longer number (IPv6)
     """,

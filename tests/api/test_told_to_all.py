@@ -28,6 +28,13 @@ BUCKET, FOLDER = "gs://my-bucket/churn", "/srv/my company/store"
             "url: …",
         ),
         (
+            BUCKET,
+            "HTTPSConnectionPool(host='private.example', port=443): Max retries exceeded with url: "
+            "/b/x (Caused by NameResolutionError(\"Failed to resolve 'private.example'\"))",
+            "HTTPSConnectionPool(host='…', port=443): Max retries exceeded with url: … (Caused by "
+            "NameResolutionError(\"Failed to resolve '…'\"))",
+        ),
+        (
             FOLDER,
             "release 1 is refused: /srv/my company/store/objects/a is damaged; release 0 stands in",
             "release 1 is refused: the store/objects/a is damaged; release 0 stands in",
