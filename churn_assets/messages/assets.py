@@ -181,9 +181,7 @@ def publish_checkpoint(store: ArtifactStore, config: BaseModelConfig) -> Artifac
             link = scratch / file.relative_to(folder)
             link.parent.mkdir(parents=True, exist_ok=True)
             link.symlink_to(file)
-        kept = store.put(CHECKPOINT, scratch)
-    prune(store, CHECKPOINT, KEPT_VERSIONS, current=kept.version)
-    return kept
+        return _published(store, CHECKPOINT, scratch)
 
 
 def publish_answers(
@@ -196,7 +194,14 @@ def publish_answers(
         return None
     with scratch_folder(answers.INPUT) as folder:
         (folder / answers.PAIRS).write_bytes(content)
-        return store.put(answers.INPUT, folder)
+        return _published(store, answers.INPUT, folder)
+
+
+def _published(store: ArtifactStore, name: str, folder: Path) -> Artifact:
+    """An input that is no asset, whose old versions nobody else lets go."""
+    kept = store.put(name, folder)
+    prune(store, name, KEPT_VERSIONS, current=kept.version)
+    return kept
 
 
 def _materialize_corpus(

@@ -29,6 +29,7 @@ from churn_assets.messages.models.reward import (
 )
 from churn_assets.messages.models.reward_evaluation import score_pairs
 from churn_assets.messages.shield.brief import CONTRACTS, TENURE_BANDS, TONES
+from churn_assets.orchestration.resources import KEPT_VERSIONS
 from churn_assets.stages.spec import narrowed
 from churn_assets.storage.local import LocalArtifactStore
 from churn_assets.storage.protocol import Artifact
@@ -88,6 +89,20 @@ def test_few_pairs_are_chance_and_are_left_out(folder: Path) -> None:
     assert publish_answers(store, later, 1) == pairs
     (folder / "out" / PAIRS).write_text("")
     assert publish_answers(store, store.put("template_answers", folder / "out"), 1) is None
+
+
+def test_old_pairs_are_let_go(folder: Path) -> None:
+    """Why: each training's stayed in the store for good."""
+    store = LocalArtifactStore(folder / "store")
+    (folder / "out").mkdir()
+    lines = (folder / PAIRS).read_text().splitlines(keepends=True)
+    for count in range(1, KEPT_VERSIONS + 3):
+        (folder / "out" / PAIRS).write_text("".join(lines[:count]))
+        last = publish_answers(store, store.put("template_answers", folder / "out"), 1)
+    kept = store.versions(INPUT)
+    assert len(kept) == KEPT_VERSIONS
+    assert last is not None
+    assert last.version == kept[-1]
 
 
 class Recorder:
