@@ -32,8 +32,9 @@ from churn_assets.stages.registry import STAGES
 from churn_assets.storage.scratch import scratch_folder
 
 MEANWHILE = "messages"
-NICE = 5
-"""How much the child stands back: reward model and judge are two programs, and need both cores."""
+NICE = 10
+"""How much the child and its stages stand back: reward model and judge are two programs, and need
+both cores (a tenth of one is left). PPO-Text and the bank after them leave it one again."""
 GRACE_SECONDS = 5.0  # for the child to end its own children
 log = logging.getLogger(__name__)
 

@@ -70,7 +70,9 @@ def run_child(
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        start_new_session=True,  # a process group of its own, so that its children can be swept up
+        # A group of its own, so that its children can be swept up. Not a session: Linux shares the
+        # cores among sessions first (sched(7), autogroup), so `nice` wouldn't reach the child.
+        process_group=0,
         text=True,
         errors="replace",
     )

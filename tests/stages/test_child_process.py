@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import signal
 import subprocess
@@ -101,3 +102,16 @@ def test_a_child_does_not_outlive_a_killed_parent(tmp_path: Path, deaf: bool) ->
     process.send_signal(signal.SIGKILL)
     process.wait()
     wait_until_gone([child_pid])
+
+
+def test_a_child_shares_the_cores_as_whoever_started_it_is_told_to(tmp_path: Path) -> None:
+    """Linux divides the cores among sessions before it looks at `nice`: a child in a session of its
+    own had as much of them as whatever it should have stood back for."""
+    seen = tmp_path / "seen"
+    code = (
+        "import os, pathlib\n"
+        "leads = os.getpgrp() == os.getpid()\n"
+        f"pathlib.Path({str(seen)!r}).write_text(f'{{os.getsid(0)}} {{leads}}')"
+    )
+    run_child(python(code), {})
+    assert seen.read_text() == f"{os.getsid(0)} True"
