@@ -9,9 +9,8 @@ from churn_assets.messages.config import BaseModelConfig, MessagesConfig
 from churn_assets.messages.corpus import answers
 from churn_assets.messages.corpus.corpus import write_corpus
 from churn_assets.orchestration.compute import Compute, scalar_metadata, stage_options
-from churn_assets.orchestration.resources import KEPT_VERSIONS, StoreResource
+from churn_assets.orchestration.resources import StoreResource, put_input
 from churn_assets.storage.protocol import Artifact, ArtifactStore
-from churn_assets.storage.retention import prune
 from churn_assets.storage.scratch import scratch_folder
 
 GROUP = "messages"
@@ -181,7 +180,7 @@ def publish_checkpoint(store: ArtifactStore, config: BaseModelConfig) -> Artifac
             link = scratch / file.relative_to(folder)
             link.parent.mkdir(parents=True, exist_ok=True)
             link.symlink_to(file)
-        return _published(store, CHECKPOINT, scratch)
+        return put_input(store, CHECKPOINT, scratch)
 
 
 def publish_answers(
@@ -194,14 +193,7 @@ def publish_answers(
         return None
     with scratch_folder(answers.INPUT) as folder:
         (folder / answers.PAIRS).write_bytes(content)
-        return _published(store, answers.INPUT, folder)
-
-
-def _published(store: ArtifactStore, name: str, folder: Path) -> Artifact:
-    """An input that is no asset, whose old versions nobody else lets go."""
-    kept = store.put(name, folder)
-    prune(store, name, KEPT_VERSIONS, current=kept.version)
-    return kept
+        return put_input(store, answers.INPUT, folder)
 
 
 def _materialize_corpus(

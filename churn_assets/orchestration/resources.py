@@ -39,6 +39,13 @@ class StoreResource(dg.ConfigurableResource):
         return read_report(self.open(), artifact)
 
 
+def put_input(store: ArtifactStore, name: str, folder: Path) -> Artifact:
+    """Store a stage's input that is no asset, and let its old versions go: nobody else does."""
+    kept = store.put(name, folder)
+    prune(store, name, KEPT_VERSIONS, current=kept.version)
+    return kept
+
+
 class ArtifactIOManager(dg.ConfigurableIOManager):
     """Hands an asset's `Artifact` (name and digest, never the object) to the assets below it.
 

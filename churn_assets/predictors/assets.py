@@ -9,7 +9,7 @@ from churn_assets.datasets.assets import data_failure
 from churn_assets.datasets.errors import DataError
 from churn_assets.datasets.formats import table_format
 from churn_assets.orchestration.compute import Compute, stage_options
-from churn_assets.orchestration.resources import StoreResource
+from churn_assets.orchestration.resources import StoreResource, put_input
 from churn_assets.predictors.config import AcceptConfig, RiskConfig
 from churn_assets.storage.protocol import Artifact, ArtifactStore
 from churn_assets.storage.scratch import scratch_folder
@@ -99,4 +99,4 @@ def publish_log(store: ArtifactStore, file: Path) -> Artifact:
         raise data_failure(error, "CHURN_ACCEPT__CAMPAIGN_LOG") from error
     with scratch_folder("campaign-log") as folder:
         shutil.copyfile(file, folder / name)
-        return store.put("campaign_log", folder)
+        return put_input(store, "campaign_log", folder)

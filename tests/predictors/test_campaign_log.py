@@ -356,6 +356,17 @@ def test_the_log_is_published_as_it_is(name: str, tmp_path: Path) -> None:
     assert len(campaign_log(folder, PRESSURE)) == 800
 
 
+def test_of_a_log_that_grows_the_last_five_are_kept(tmp_path: Path) -> None:
+    """Each has rows about people, which are nobody's to keep for ever."""
+    store = open_store(str(tmp_path / "store"))
+    grown = log()
+    published = [
+        publish_log(store, write(tmp_path / f"{day}.csv", grown.head(len(grown) - 7 + day))).version
+        for day in range(7)
+    ]
+    assert sorted(store.versions("campaign_log")) == sorted(published[2:])
+
+
 def test_a_wrong_log_is_not_published_and_its_rows_are_shown(tmp_path: Path) -> None:
     """Before a container starts for it."""
     file = write(tmp_path / "log.csv", changed("accepted", "perhaps | not "))
