@@ -237,8 +237,9 @@ def test_days_written_as_whole_numbers_are_days(
     assert "  Bytes: {kind: number, " in said
 
 
-SURNAME_HEADINGS = ("Surname", "Customer last name", "Nachname", "Nom", "Nom de famille",
-                    "Apellidos", "Achternaam", "Cognome", "Sobrenome")  # fmt: skip
+SURNAME_HEADINGS = ("Surname", "Customer last name", "Family name", "Customer family name",
+                    "Nachname", "Nom", "Nom de famille", "Apellidos", "Achternaam", "Cognome",
+                    "Sobrenome")  # fmt: skip
 
 
 @pytest.mark.parametrize("families", [1, 4, 20])
@@ -246,10 +247,11 @@ def test_a_column_called_surname_holds_names_of_however_many(
     families: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Four families of a small table were a category, with their names as its levels. A product's
-    name and whether a surname is known are none."""
+    name, or its family's, and whether a surname is known are none."""
     rows = [
         row | dict.fromkeys(SURNAME_HEADINGS, SURNAMES[n % families])
         | {"Nom du produit": ("Forfait A", "Forfait B", "Forfait C")[n % 3]}
+        | {"Product family name": ("Fibre", "Mobile", "TV")[n % 3]}
         | {"Nachname bekannt": ("ja", "nein")[n % 2]}
         for n, row in enumerate(made_rows(160))
     ]  # fmt: skip
@@ -260,4 +262,5 @@ def test_a_column_called_surname_holds_names_of_however_many(
         assert "not shown: names" in lines[name]
         assert f"  {name}: {{kind" not in said
     assert "levels: [Forfait A, Forfait B, Forfait C]" in said
+    assert "levels: [Fibre, Mobile, TV]" in said
     assert "  Nachname bekannt: {kind: flag" in said
