@@ -22,7 +22,7 @@ Meaning = Literal[
 ]  # fmt: skip
 
 _SURNAME = (
-    r"last name|surname|(customer|client|member|subscriber|contact|holder)s? family name",
+    r"last name|surname|(customer|client|member|subscriber|contact|holder)( ?s)? family name",
     r"nachname|familienname",
     r"nom de famille", r"apellidos?",
     r"achternaam|familienaam",

@@ -244,7 +244,7 @@ def test_days_written_as_whole_numbers_are_days(
     assert "  Some bytes: {kind: number, " in said
 
 
-SURNAME_HEADINGS = ("Surname", "Customer last name", "Family name", "Customer family name",
+SURNAME_HEADINGS = ("Surname", "Customer last name", "Family name", "Customer's family name",
                     "Nachname", "Nom", "Nom de famille", "Apellidos", "Achternaam", "Cognome",
                     "Sobrenome")  # fmt: skip
 
