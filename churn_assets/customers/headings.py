@@ -271,8 +271,11 @@ _SAID: dict[Meaning, tuple[str, ...]] = {
         r"nao (contactar|contatar|ligar|enviar|perturb\w*|incomodar)|oposicao|descadastr\w*",
     ),
     "consent": (
-        r"consent(s|ed)?|opt(ed)? ?ins?|gdpr|permission",
-        r"\w*einwilligung|\w*zustimmung|einversta\w*|dsgvo|\w*erlaubnis",
+        r"consent(s|ed)?|opt(ed)? ?ins?|gdpr|permission|contactable|(may|can|ok to) contact"
+        r"|accepts (marketing|contact|advertising|newsletters?|e ?mails?|sms|texts?|calls?|post\w*)"
+        r"|(contact|marketing|e ?mails?|calls?|phone|sms|texts?|post) (ok|allowed|permitted)",
+        r"\w*einwilligung|\w*zustimmung|einversta\w*|dsgvo|\w*erlaubnis"
+        r"|(werbung|kontakt|e ?mails?|telefon|anrufe?|sms|post|newsletter) (erlaubt|gewue?nscht)",
         r"consentement|accord|rgpd|autorisation|accepte \w+|(souhaite|veut) (recevoir|etre) \w+",
         r"consentimiento|autorizacion|rgpd|permiso|acepta \w+",
         r"\w*toestemming|\w*akkoord|instemming|wil \w+ ontvangen|accepteert \w+",
