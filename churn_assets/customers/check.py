@@ -28,7 +28,7 @@ from churn_assets.customers.quality.currencies import mixed_beside, mixed_curren
 from churn_assets.customers.quality.dates import dates_unmentioned, dates_unread
 from churn_assets.customers.quality.drift import Drift, drift
 from churn_assets.customers.quality.flags import unread_flags
-from churn_assets.customers.quality.ids import other_ids
+from churn_assets.customers.quality.ids import named_by, other_ids
 from churn_assets.customers.quality.judging import USED, Judged, judge
 from churn_assets.customers.quality.languages import unserved_languages
 from churn_assets.customers.quality.leakage import Candidate, Role, find_leaks
@@ -38,7 +38,6 @@ from churn_assets.customers.quality.leaving import (
     leavings_to_come,
     long_ago,
     long_gone,
-    named_by,
     not_yet_known,
 )
 from churn_assets.customers.quality.offers import unlike_said
@@ -144,7 +143,8 @@ class _Checking:
         outcome = has_left(identity, history) if told <= {*history.read.columns} else None
         self._reported(history, tables.history, outcome)
         if outcome:
-            self._leaks(history, tables.history, outcome, named_by(identity, history))
+            whose = named_by(history, identity.id if identity.snapshot else None)
+            self._leaks(history, tables.history, outcome, whose)
             self._split(history, identity, outcome)
             self.report.problems += long_gone(self.connection, history, identity)
             self.report.problems += long_ago(self.connection, history, identity)
@@ -176,7 +176,7 @@ class _Checking:
         outcome = log.value(campaign.outcome.column, "label") if known else None
         self._reported(log, table, outcome)
         if outcome:
-            self._leaks(log, table, outcome)
+            self._leaks(log, table, outcome, named_by(log, campaign.customer))
         self.report.problems += unlike_said(self.connection, log, campaign)
 
     def _judged(
@@ -252,7 +252,7 @@ class _Checking:
             constant = distinct + (missing > 0) <= 1
             yield ColumnReport(column.name, column.uses, share, distinct, constant)
 
-    def _leaks(self, judged: Judged, table: Table, outcome: str, row: str = "row") -> None:
+    def _leaks(self, judged: Judged, table: Table, outcome: str, row: str) -> None:
         """Look at features, at what is left out, and at what the contract doesn't speak of."""
         self.told(f"looking for leaks in {judged.name}", 0, 0)
         marks = judged.marks[0]
@@ -278,12 +278,12 @@ class _Checking:
             if not _is_label(judged, name):
                 binary[name] = f"b{i}"
                 values.append(f"{word(f'c{i}')} <> {text(first)} AS b{i}")
+        made = f"{judged.name}_leaks"
         source = f"(SELECT {', '.join(values)} FROM {judged.name} WHERE {USED})"
-        self.connection.execute(f"CREATE TABLE {judged.name}_leaks AS {source}")
+        self.connection.execute(f"CREATE TABLE {made} AS {source}")
         who = "accepts" if judged.name == "campaign" else "leaves"
-        source = f"{judged.name}_leaks"
         several = row != "row"
-        found = find_leaks(self.connection, source, "outcome", candidates, binary, who, several)
+        found = find_leaks(self.connection, made, "outcome", candidates, binary, who, several)
         for leak in found:
             self.report.leaks.append(leak)
             if leak.role == "feature":

@@ -22,7 +22,8 @@ Meaning = Literal[
 ]  # fmt: skip
 
 _SURNAME = (
-    r"(last|family) name|surname", r"nachname|familienname",
+    r"last name|surname|(customer|client|member|subscriber|contact|holder)( ?s)? family name",
+    r"nachname|familienname",
     r"nom de famille", r"apellidos?",
     r"achternaam|familienaam",
     r"cognome",
@@ -178,7 +179,8 @@ _SAID: dict[Meaning, tuple[str, ...]] = {
         r"(primeiro )?nome",
     ),
     "surname": _SURNAME,
-    "family_name": (*_SURNAME, r"nom"),  # "Nom du produit" is none
+    # Surnames, as whole headings alone: "Nom du produit" is none, nor is "Product family name".
+    "family_name": (*_SURNAME, r"family name|nom"),
     # Whole headings of somebody at a company that is a customer, or of who looks after them.
     "person": (
         r"((main|primary|key|first|billing|technical|customer|client) )?contact( person)?"
@@ -269,8 +271,11 @@ _SAID: dict[Meaning, tuple[str, ...]] = {
         r"nao (contactar|contatar|ligar|enviar|perturb\w*|incomodar)|oposicao|descadastr\w*",
     ),
     "consent": (
-        r"consent(s|ed)?|opt(ed)? ?ins?|gdpr|permission",
-        r"\w*einwilligung|\w*zustimmung|einversta\w*|dsgvo|\w*erlaubnis",
+        r"consent(s|ed)?|opt(ed)? ?ins?|gdpr|permission|contactable|(may|can|ok to) contact"
+        r"|accepts (marketing|contact|advertising|newsletters?|e ?mails?|sms|texts?|calls?|post\w*)"
+        r"|(contact|marketing|e ?mails?|calls?|phone|sms|texts?|post) (ok|allowed|permitted)",
+        r"\w*einwilligung|\w*zustimmung|einversta\w*|dsgvo|\w*erlaubnis"
+        r"|(werbung|kontakt|e ?mails?|telefon|anrufe?|sms|post|newsletter) (erlaubt|gewue?nscht)",
         r"consentement|accord|rgpd|autorisation|accepte \w+|(souhaite|veut) (recevoir|etre) \w+",
         r"consentimiento|autorizacion|rgpd|permiso|acepta \w+",
         r"\w*toestemming|\w*akkoord|instemming|wil \w+ ontvangen|accepteert \w+",

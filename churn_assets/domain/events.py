@@ -25,8 +25,9 @@ ReportedKind = Annotated[EventKind, BeforeValidator(as_reported)]
 """A kind of event as somebody writes it, who may know the ledger's name of an opt-out."""
 
 OF_A_REQUEST = re.compile(r"[0-9a-f]{32}", re.ASCII)
-OF_A_PLAN = re.compile(r"\d{8}-[0-9a-f]+:(?P<customer>.+)", re.ASCII | re.DOTALL)
-"""Forms that the ids of decisions have: an answer's, and a plan's, with its customer's id in it."""
+OF_A_PLAN = re.compile(r"\d{8}-[0-9a-f]{10}:(?P<customer>.+)", re.ASCII | re.DOTALL)
+"""Forms that the ids of decisions have: an answer's, and a plan's, with its customer's id in it.
+Callers have ids of their own, `20260105-1:letter` say."""
 
 
 def is_decisions(decision_id: str) -> bool:

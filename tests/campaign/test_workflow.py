@@ -22,6 +22,7 @@ from churn_assets.campaign.contacts.opening import LateLedger
 from churn_assets.campaign.errors import CampaignError, LedgerError
 from churn_assets.campaign.planning.plan import Plan
 from churn_assets.campaign.workflow import Campaigns
+from churn_assets.domain.events import is_decisions
 from churn_assets.domain.experiment import CONTROL, ExperimentConfig, group_of
 from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.serving.decision_log import parts
@@ -305,6 +306,7 @@ def test_an_approved_plan_is_in_the_decision_log(
     rows = [row for row in logged if row["decision_id"].startswith(f"{plan.plan_id}:")]
     found = {row["customer_id"]: row for row in rows}
     assert len(found) == len(rows)
+    assert all(is_decisions(row["decision_id"]) for row in rows)
     assert {name for name, row in found.items() if row["contact"]} == set(customers_of(plan))
     assert {row["group"] for row in rows} == {"treated", "control"}
     assert not any(row["contact"] for row in rows if row["group"] == "control")

@@ -111,6 +111,17 @@ def test_a_plans_decision_about_another_customer_is_refused(home: Path, command:
 
 
 @BOTH
+def test_a_decision_of_the_caller_s_own_is_about_whom_its_row_names(
+    home: Path, command: str
+) -> None:
+    """Why: the day, a number and a word passed for a plan's, about the customer "letter", and every
+    row of such a file was refused."""
+    file = write(home, row(1, "0008110", "20260105-1:letter"), row(2, "0008111", "20260105-2:b"))
+    code, said = run(command, "import", file)
+    assert (code, f"2 {WHAT[command]} added" in said) == (0, True)
+
+
+@BOTH
 @pytest.mark.parametrize("decision", [f"{PLAN}:0008111", "0123456789abcdef" * 2])
 def test_a_file_that_is_cut_anywhere_spoils_no_event(
     home: Path, command: str, decision: str

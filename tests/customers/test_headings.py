@@ -61,6 +61,25 @@ def test_one_letter_words_of_who_may_be_contacted(yes: str, no: str, tmp_path: P
     )
 
 
+def test_consents_of_a_shop_s_export(tmp_path: Path) -> None:
+    """Who accepts marketing was learnt from, and asked by no plan; so it was of German exports."""
+    kinds = {"Accepts Email Marketing": "email", "Accepts SMS Marketing": "sms",
+             "Telefon erlaubt": "call", "Post OK": "letter"}  # fmt: skip
+    names = (*kinds, "Accepts cards", "Email bounced")
+    rows = [
+        row | {name: ("yes", "no")[(i >> k) % 2] for k, name in enumerate(names)}
+        for i, row in enumerate(made_rows())
+    ]
+    found = inspected(tmp_path, rows)
+    assert {name: found.guesses[name] for name in names} == {
+        name: f"consent ({kinds[name]})" if name in kinds else "flag" for name in names
+    }
+    for name in ("accepts_marketing", "May contact", "Werbung gewünscht", "Contact allowed"):
+        assert says(name, "consent")
+    for name in ("Contact", "Marketing", "Post code", "Calls", "Email", "Telefon privat"):
+        assert not says(name, "consent")
+
+
 @pytest.mark.parametrize(
     ("name", "meaning"),
     [

@@ -92,3 +92,46 @@ def test_the_check_counts_customers(checked: Checked, tmp_path: Path) -> None:
     found = [leak for leak in checked(told(1) + features).leaks if leak.column in names]
     assert [(leak.column, leak.sign) for leak in found] == [("Reason", "given")]
     assert found[0].why == f"it is given for {left} customers, all of them such who left"
+
+
+LOG = """\
+name: Letters
+campaign:
+  table: {path: log.csv}
+  customer: Account
+  offer: {column: Rebate, levels: {none: 0, "5 %": 5}}
+  outcome: {column: Said, yes: yes, no: no}
+  features:
+    Street: {kind: category}
+    Club: {kind: category, required: false}
+    Thanks: {kind: category, required: false}
+left_out: {Letter: which of the eight}
+"""
+
+
+def letters(draw: random.Random) -> list[dict[str, str]]:
+    """Eight to each of 300 customers, most of whom always or never accept; a fifth are accepted."""
+    rows = []
+    for i in range(300):
+        chance = draw.betavariate(0.06, 0.24)
+        for letter in range(8):
+            said = draw.random() < chance
+            row = {"Account": f"A{i}", "Letter": str(letter), "Street": f"S{i}"}
+            row |= {"Rebate": draw.choice(["none", "5 %"]), "Said": "yes" if said else "no"}
+            row |= {"Club": "ab"[i % 2] if i > 5 else ""}
+            rows.append(row | {"Thanks": "card" if said and draw.random() < 0.75 else ""})
+    return rows
+
+
+def test_a_customer_s_contacts_are_one_piece_of_evidence(checked: Checked, tmp_path: Path) -> None:
+    """What names customers ranks their other contacts' answers, and six of them may never accept:
+    eleven of twenty such logs were refused for one or the other."""
+    for seed in range(8):
+        rows = letters(random.Random(seed))
+        (tmp_path / "log.csv").write_text(as_csv(rows))
+        [leak] = checked(LOG).leaks
+        accepted = len({row["Account"] for row in rows if row["Thanks"]})
+        assert (leak.column, leak.sign) == ("Thanks", "given")
+        assert leak.why == (
+            f"it is given for {accepted} customers' contacts, all of them such that were accepted"
+        )

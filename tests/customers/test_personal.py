@@ -220,25 +220,33 @@ def test_days_written_as_whole_numbers_are_days(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They were numbers to learn from, the oldest customer's birthday on the screen as the least of
-    them; an amount of so many digits still is one."""
+    them; and they were where systems write 00000000 or 99991231 for none. An amount of so many
+    digits still is one."""
     rows = [
         row
         | {"Geb": f"19{40 + n % 50}{1 + n % 12:02d}{1 + n % 28:02d}"}
         | {"Anruf": f"202503{1 + n % 28:02d}", "Jubiläum": f"2024{1 + n % 12:02d}15.0"}
+        | {"GBDAT": f"19{40 + n % 50}{1 + n % 12:02d}{1 + n % 28:02d}" if n % 9 else "00000000"}
+        | {"BISDAT": f"202603{1 + n % 28:02d}" if n % 2 else "99991231", "LOEDAT": "0"}
+        | ({"LOEDAT": f"202411{1 + n % 28:02d}.0"} if n % 9 == 0 else {})
         | {"Bytes": f"{19_000_101 + 7_919 * (n // 2)}"}
+        | {"Some bytes": f"{19_000_101 + 7_919 * n}" if n % 2 else "0"}
         for n, row in enumerate(made_rows(120))
     ]
     said = first_look(tmp_path, monkeypatch, rows)
-    for name in ("Geb", "Anruf", "Jubiläum"):
+    for name in ("Geb", "Anruf", "Jubiläum", "GBDAT", "BISDAT", "LOEDAT"):
         [line] = [each for each in said.splitlines() if f"│ {name} " in each]
         assert "not shown: days written as whole numbers" in line
         assert f"  {name}: {{kind" not in said
-        assert not [row[name] for row in rows if row[name] in said]
+        days = {row[name] for row in rows} - {"0", "00000000", "99991231"}
+        assert not [day for day in days if day in said]
     assert "  Bytes: {kind: number, " in said
+    assert "  Some bytes: {kind: number, " in said
 
 
-SURNAME_HEADINGS = ("Surname", "Customer last name", "Nachname", "Nom", "Nom de famille",
-                    "Apellidos", "Achternaam", "Cognome", "Sobrenome")  # fmt: skip
+SURNAME_HEADINGS = ("Surname", "Customer last name", "Family name", "Customer's family name",
+                    "Nachname", "Nom", "Nom de famille", "Apellidos", "Achternaam", "Cognome",
+                    "Sobrenome")  # fmt: skip
 
 
 @pytest.mark.parametrize("families", [1, 4, 20])
@@ -246,10 +254,11 @@ def test_a_column_called_surname_holds_names_of_however_many(
     families: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Four families of a small table were a category, with their names as its levels. A product's
-    name and whether a surname is known are none."""
+    name, or its family's, and whether a surname is known are none."""
     rows = [
         row | dict.fromkeys(SURNAME_HEADINGS, SURNAMES[n % families])
         | {"Nom du produit": ("Forfait A", "Forfait B", "Forfait C")[n % 3]}
+        | {"Product family name": ("Fibre", "Mobile", "TV")[n % 3]}
         | {"Nachname bekannt": ("ja", "nein")[n % 2]}
         for n, row in enumerate(made_rows(160))
     ]  # fmt: skip
@@ -260,4 +269,5 @@ def test_a_column_called_surname_holds_names_of_however_many(
         assert "not shown: names" in lines[name]
         assert f"  {name}: {{kind" not in said
     assert "levels: [Forfait A, Forfait B, Forfait C]" in said
+    assert "levels: [Fibre, Mobile, TV]" in said
     assert "  Nachname bekannt: {kind: flag" in said

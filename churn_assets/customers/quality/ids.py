@@ -15,6 +15,14 @@ FEW = 0.5
 differ by zeros: those of single customers may, where a company has both."""
 
 
+def named_by(judged: Judged, column: str | None) -> str:
+    """SQL of what names a row's customer: the `column` of ids where they may have several rows;
+    else (None), and where the table lacks the column, `row`, the row itself."""
+    if column is None or one_spaced(column) not in judged.read.columns:
+        return "row"
+    return judged.value(column, "id")
+
+
 def other_ids(
     connection: duckdb.DuckDBPyConnection, history: Judged, active: Judged, identity: Identity
 ) -> tuple[list[str], list[str]]:

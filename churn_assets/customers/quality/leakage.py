@@ -234,6 +234,8 @@ def _for_one_only(
         FROM {rows(column.value)}""",
     )
     whom, *outcomes = WORDS[who]
+    if rows.several and who == "accepts":
+        whom = "customers' contacts"
     found: tuple[tuple[Sign, tuple[int, int]], ...] = (
         ("missing", counts[:2]),
         ("given", counts[2:]),

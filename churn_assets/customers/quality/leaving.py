@@ -15,7 +15,6 @@ from collections.abc import Iterator
 import duckdb
 
 from churn_assets.customers.contract.model import Identity
-from churn_assets.customers.quality.columns import one_spaced
 from churn_assets.customers.quality.judging import USED, Judged
 from churn_assets.customers.quality.workspace import one
 from churn_assets.customers.schema import HORIZON_DAYS_A_MONTH
@@ -61,14 +60,6 @@ def gone_by_now(identity: Identity, judged: Judged) -> str | None:
         AND again.{who} = {name}.{who} AND again.{seen} > {name}.{seen}
         AND coalesce({end} > {seen}, true))"""
     return f"coalesce({end} <= {last} AND coalesce({back} <= {end}, true), false)"
-
-
-def named_by(identity: Identity, judged: Judged) -> str:
-    """SQL of what names a row's customer: where they may have several snapshots their id, else
-    `row`, the row itself; so it is where the table lacks its column of ids."""
-    name = one_spaced(identity.id or "")
-    several = identity.snapshot and name in judged.read.columns
-    return judged.value(name, "id") if several else "row"
 
 
 def still_to_come(identity: Identity, judged: Judged) -> str | None:

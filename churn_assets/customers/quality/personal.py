@@ -15,7 +15,7 @@ from types import MappingProxyType
 import duckdb
 
 from churn_assets.customers.headings import says
-from churn_assets.customers.quality.columns import is_missing, slashed, text, trimmed
+from churn_assets.customers.quality.columns import is_missing, listed, slashed, text, trimmed
 from churn_assets.customers.quality.profile import MOST_LEVELS, ColumnProfile
 from churn_assets.customers.quality.workspace import one
 
@@ -28,7 +28,8 @@ _NEARLY_ALL = 2 / 3  # of the cells are different
 _FEWEST_ROWS = 5  # of a sign: what stands in fewer may be a remark about one customer
 _SHORT = r"^[^\s]{1,20}(\s[^\s]{1,20})?$"  # two words, as "not known"; a remark has more
 _FIRST_DAY, _LAST_DAY = 18_500_101, 21_001_231  # of whole numbers that are days
-_ALL_DAYS = 0.99  # of them: of other numbers as large not one in twenty is a day
+_NO_DAYS = ("0", "00000000", "99991231")  # where there is no day, as some systems export it
+_ALL_DAYS = 0.99  # of the others: of other numbers as large not one in twenty is a day
 _FEW_EACH, _MANY = 5, 12  # rows of a word, on average, where there are many words
 
 _EMAIL = r"(?i)(^|[\s<;,(:])[^\s@<>;,]+@[^\s@<>;,]+[.]\p{L}{2,}"
@@ -104,14 +105,18 @@ def is_sign() -> str:
 def _days(
     connection: duckdb.DuckDBPyConnection, column: ColumnProfile, cell: str
 ) -> Personal | None:
-    low, high = column.low, column.high
-    if column.guess != "number" or not column.whole or low is None or high is None:
+    if column.guess != "number" or not column.whole or (column.high or 0) < _FIRST_DAY:
         return None
-    if not _FIRST_DAY <= low <= high <= _LAST_DAY:
-        return None
-    day = f"try_strptime(regexp_replace({trimmed(cell)}, '[.]0+$', ''), '%Y%m%d') IS NOT NULL"
-    (days,) = one(connection, f"SELECT count(*) FILTER ({day}) FROM cells")
-    return Personal(DAYS, mostly=True) if days >= _ALL_DAYS * column.known else None
+    digits = f"regexp_replace({trimmed(cell)}, '[.]0+$', '')"
+    within = f"try_cast({digits} AS BIGINT) BETWEEN {_FIRST_DAY} AND {_LAST_DAY}"
+    day = f"{within} AND try_strptime({digits}, '%Y%m%d') IS NOT NULL"
+    days, none = one(
+        connection,
+        f"""SELECT count(*) FILTER ({day}), count(*) FILTER ({digits} IN {listed(_NO_DAYS)})
+        FROM cells""",
+    )
+    all_days = days and days >= _ALL_DAYS * (column.known - none)
+    return Personal(DAYS, mostly=True) if all_days else None
 
 
 def _by_form(
