@@ -46,9 +46,15 @@ def counts_as_made(outcomes: pd.DataFrame, period_days: float) -> pd.Series[bool
     Args:
         period_days: as for `looks`.
     """
-    made = outcomes["contact"].astype(bool) & ~was_not_sent(outcomes)
-    sent = outcomes["sent_at"].notna()
-    return made & (sent if (sent & made).any() else ~looks(outcomes, period_days))
+    sent = outcomes["contact"].astype(bool) & ~was_not_sent(outcomes) & outcomes["sent_at"].notna()
+    return sent if sent.any() else may_be_made(outcomes, period_days)
+
+
+def may_be_made(outcomes: pd.DataFrame, period_days: float) -> pd.Series[bool]:
+    """Which decisions to contact may have been acted upon: all but looks, and those that were
+    reported as never sent. Arguments as for `looks`."""
+    decided = outcomes["contact"].astype(bool) & ~was_not_sent(outcomes)
+    return decided & ~looks(outcomes, period_days)
 
 
 def looks(outcomes: pd.DataFrame, period_days: float) -> pd.Series[bool]:

@@ -15,7 +15,8 @@ Whether a contact is the first, and which one of several that were asked for was
 `first_contacts`.
 
 Of a contact that was reported as never made nobody could accept anything: acceptance isn't learnt
-from it. Effect and annoyance compare who was to be contacted, so there it stays.
+from it. Effect and annoyance compare who was to be contacted, so there it stays; but nobody was
+contacted again by it, nor by a look.
 
 Acceptance is measured against the accept model without earlier corrections: what a release decided
 with is taken out of what it logged (`Releases`). Rows of a release whose corrections or assumption
@@ -40,7 +41,12 @@ from churn_assets.domain.statistics import Floats, logit, sigmoid
 from churn_assets.domain.value import MONTHS_OF_VALUE
 from churn_assets.outcomes.config import OutcomesConfig
 from churn_assets.outcomes.drawn import acted_upon
-from churn_assets.outcomes.first_contacts import counts_as_made, first_of_a_period, once_asked
+from churn_assets.outcomes.first_contacts import (
+    counts_as_made,
+    first_of_a_period,
+    may_be_made,
+    once_asked,
+)
 from churn_assets.outcomes.learning.effects import Churn, fitted_effects
 from churn_assets.outcomes.learning.response import Responses, fitted_response
 from churn_assets.outcomes.reached import answers_known
@@ -204,6 +210,7 @@ def _treated_and_alone(
     first = drawn.drop_duplicates("customer")
     fresh = first_of_a_period(outcomes, assumed.period_days)
     first = first[first["known"] & fresh[first.index]]
+    made = may_be_made(outcomes, assumed.period_days)
     control = first[first["group"] == "control"]
     if "preferred" in first:  # whom the policy would have contacted; of a plan nobody knows it
         control = control[control["preferred"].isna() | (control["preferred"] > 0)]
@@ -212,7 +219,7 @@ def _treated_and_alone(
         why = "outcomes don't tell for which acceptances it works, as the settings assume"
     elif min(len(control), len(contacted)) < learn_from:
         why = f"fewer than {learn_from:,} customers contacted, or like them left alone"
-    elif (again := _contacted_again(contacted, drawn)) > MOST_CONTACTED_AGAIN:
+    elif (again := _contacted_again(contacted, drawn[made[drawn.index]])) > MOST_CONTACTED_AGAIN:
         why = f"{again:.0%} were contacted again before their outcome was known, so it isn't one's"
     return pd.concat([control, contacted]), why
 
@@ -284,11 +291,11 @@ def _accept(rows: pd.DataFrame, measured: Measured, releases: Releases) -> Float
     return sigmoid(scores)
 
 
-def _contacted_again(contacted: pd.DataFrame, drawn: pd.DataFrame) -> float:
+def _contacted_again(contacted: pd.DataFrame, contacts: pd.DataFrame) -> float:
     """Share of customers with another contact on a later day before their outcome was known."""
     known_at = contacted.set_index("customer")["known_at"]
     began = contacted.set_index("customer")["time"].dt.floor("D")
-    later = drawn[drawn["contact"] & drawn["customer"].isin(known_at.index)]
+    later = contacts[contacts["customer"].isin(known_at.index)]
     within = later["time"].dt.floor("D") > began.reindex(later["customer"]).to_numpy()
     within &= later["time"] <= known_at.reindex(later["customer"]).to_numpy()
     return later.loc[within, "customer"].nunique() / len(contacted)

@@ -177,6 +177,24 @@ def test_many_contacts_are_not_one() -> None:
     assert "contacted again" in found.why_not[EFFECTS]
 
 
+@pytest.mark.parametrize("again", ["a look", "not sent"])
+def test_what_reached_nobody_is_no_second_contact(again: str) -> None:
+    """Why: whoever looked once a week between plans learnt no effect, ever."""
+    plan = outcomes(8, 6_000).assign(source="campaign", preferred=np.nan)
+    never = plan["refused_at"]
+    plan["not_sent_at"] = never
+    later = plan.assign(time=plan["time"] + pd.Timedelta(days=5), accepted_at=never, accepted=False)
+    later["known_at"] += pd.Timedelta(days=5)
+    if again == "a look":
+        later["source"] = "command"
+    else:
+        later["not_sent_at"] = later["time"].where(later["contact"])
+    alone = measured(plan, models([]))
+    found = measured(pd.concat([plan, later], ignore_index=True), models([]))
+    assert alone.acceptance_effect is not None
+    assert found.acceptance_effect == alone.acceptance_effect
+
+
 def test_contacts_that_were_never_sent_are_no_refusals() -> None:
     """Where senders report what they sent: half of the contacts never left the house."""
     table = outcomes(9, 20_000)

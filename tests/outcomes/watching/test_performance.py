@@ -183,6 +183,41 @@ def test_who_is_not_contacted_later_is_no_control_group(seed: int) -> None:
     assert few.figures["ratio_lower"] < 1 < few.figures["ratio_upper"]
 
 
+def test_a_control_group_of_long_ago_says_nothing_of_today() -> None:
+    """Why: the experiment was ended a year before, the risk has become three times too low, and the
+    check went on saying that the risk of the control group's release comes true."""
+    drawn = outcomes(1, 3_000)
+    now = outcomes(2, 3_000).assign(group=None, contact=False, release_id="r-2")
+    now["churned"] = np.random.default_rng(2).random(3_000) < 3 * now["churn_risk"]
+    for days, state, release in ((80, "ok", "r-1"), (365, "error", "r-2")):
+        later = now.assign(**{n: now[n] + pd.Timedelta(days=days) for n in ("time", "known_at")})
+        found = performance.came_true(pd.concat([drawn, later], ignore_index=True))
+        assert (found.state, found.figures["release_id"]) == (state, release)
+
+
+@pytest.mark.parametrize("second", ["a look", "not sent"])
+def test_what_reached_nobody_spoils_nobody_who_was_left_alone(second: str) -> None:
+    """Why: of those whom a plan had left alone 40 % were said to have been contacted since, by a
+    `churn predict` that nobody acted upon, or by contacts that were reported as never made."""
+    plan = outcomes(9, 6_000).assign(group=None, source="campaign", not_sent_at=pd.NaT)
+    plan["observation"] = [[0.1] * 5] * len(plan)
+    plan["sent_at"] = pd.NaT
+    answered = plan["contact"] & (plan["customer"] % 3 == 0)
+    plan["accepted_at"] = plan["time"].where(answered)
+    wanted = ~plan["contact"] & (plan["customer"] % 5 < 2)
+    later = plan.assign(
+        time=plan["time"] + pd.Timedelta(days=7), contact=wanted, accepted_at=pd.NaT
+    )
+    if second == "a look":
+        later["source"] = "command"
+    else:
+        later["not_sent_at"] = later["time"].where(wanted)
+    both = pd.concat([plan, later], ignore_index=True)
+    assert performance.came_true(both).state == "ok"
+    made = both.assign(source="campaign", not_sent_at=pd.NaT)
+    assert "were contacted before their outcome" in performance.came_true(made).sentence
+
+
 def test_a_plan_s_customers_whom_the_plan_before_contacted_are_not_expected_of() -> None:
     """Its rows say nothing of earlier contacts: the log does, for a period."""
     waiting = outcomes(4, 4_000, known=False).assign(sent_at=pd.NaT)
