@@ -109,8 +109,8 @@ class Logged(NamedTuple):
 def logged_by(
     table: pd.DataFrame, serving: Policy, release_id: str, worth: Worth = PLAIN
 ) -> Logged | None:
-    """The decisions of a release's policy with known outcomes; None where there are none. Arguments
-    as in `judge_policies`."""
+    """The decisions of a release's policy with known outcomes; None where there are none that it
+    would have made. Arguments as in `judge_policies`."""
     acted = acted_upon(table)
     own = _of_the_policy(acted, release_id)
     first = acted[own & acted["known"]].drop_duplicates("customer")
@@ -123,7 +123,8 @@ def logged_by(
     share = first["control_share"].fillna(0.0).to_numpy(np.float64)
     courses = Courses(rows["place"].to_numpy(np.int64), done, treated, share, by_others)
     gains = worth.kept(first) - spent_within(table, first)
-    sound = courses.chances > 0
+    if not (sound := courses.chances > 0).any():
+        return None
     begins = ~rows["place"].duplicated().to_numpy()
     propensities = (1 - share)[:, None] * treated[begins]
     propensities[:, 0] += share

@@ -91,6 +91,16 @@ def truth(options: np.ndarray, customers: simulation.Customers) -> float:
     return float(worth[np.arange(len(customers)), options].mean())
 
 
+def test_where_nothing_done_is_what_the_policy_does_nobody_is_judged() -> None:
+    """The first outcomes of a log of before it had what the policy preferred: the report ended in a
+    division by zero."""
+    table = served(0, 40, 0.0)
+    table["contact"] = ~table["contact"]
+    found = judge_policies(table, SERVING, {"never": NeverContact()}, "r1")
+    assert (found["policies"], found["decisions"], found["left_out"]) == ({}, 0, 40)
+    assert found["why_left_out"] == {OTHERWISE: 40}
+
+
 def test_never_and_the_champion_are_judged_and_the_others_refused() -> None:
     """With a control group; what nobody was offered is named."""
     others = {"never": NeverContact(), "always": AlwaysOffer()}
