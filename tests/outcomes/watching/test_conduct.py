@@ -29,6 +29,7 @@ def decisions(count: int = 3_000, control: float = 0.1, explored: float = 0.05) 
         {
             "customer": np.arange(count),
             "time": moments.astype("datetime64[us, UTC]"),
+            "known_at": (moments + timedelta(days=30)).astype("datetime64[us, UTC]"),
             "group": group,
             "period": "start",
             "control_share": control,
