@@ -112,8 +112,8 @@ def spend_paced(
     due = whole * min(1.0, days / params.period_days)
     if due <= 0:
         return Finding(name, "unknown", "There is no budget to hold the spend against.")
-    made = may_be_made(outcomes, params.period_days)[lately.index]
-    taken, expected = float(lately["spend"].sum()), _still_to_come(lately[made])
+    contacts = lately[may_be_made(outcomes, params.period_days)[lately.index]]
+    taken, expected = float(lately["spend"].sum()), _still_to_come(contacts)
     pace = (taken + expected) / due
     figures = {
         "spent": taken,
