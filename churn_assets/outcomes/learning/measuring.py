@@ -6,7 +6,7 @@
 | effect and annoyance | each customer's first decision of a draw: contacted, or control group |
 
 Who looked before the first plan (`drawn`) contacted nobody: looks are left out of both. Nor did who
-looked later, or without a draw (`first_contacts.looks`): acceptance isn't learnt from that.
+looked later, or without a draw (`first_contacts.looks`): that is no contact of either kind.
 
 Of the control group those tell whom the policy would have contacted. A plan doesn't say whom it
 would have, so all of its control group do, and value and acceptance are adjusted for (`effects`).
@@ -44,6 +44,7 @@ from churn_assets.outcomes.drawn import acted_upon
 from churn_assets.outcomes.first_contacts import (
     counts_as_made,
     first_of_a_period,
+    looks,
     may_be_made,
     once_asked,
 )
@@ -214,7 +215,9 @@ def _treated_and_alone(
     control = first[first["group"] == "control"]
     if "preferred" in first:  # whom the policy would have contacted; of a plan nobody knows it
         control = control[control["preferred"].isna() | (control["preferred"] > 0)]
-    contacted, why = first[first["contact"]], ""
+    # Never made or not: they were to be contacted. After a look nobody was to be.
+    looked = looks(outcomes, assumed.period_days)
+    contacted, why = first[first["contact"] & ~looked[first.index]], ""
     if assumed.effect_share != 1:
         why = "outcomes don't tell for which acceptances it works, as the settings assume"
     elif min(len(control), len(contacted)) < learn_from:

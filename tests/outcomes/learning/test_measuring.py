@@ -238,6 +238,24 @@ def test_a_plan_s_control_group_tells_beside_the_policy_s() -> None:
     assert found.acceptance_effect.upper >= ASSUMED.acceptance_effect
 
 
+def test_who_only_looked_later_taught_no_effect() -> None:
+    """Why: of customers who came after the plan `churn predict` was the first decision, and nobody
+    was contacted after it: an effect of 2.5 was measured as 1.0."""
+    plans = outcomes(1, 20_000).assign(source="campaign")
+    looks = outcomes(2, 20_000, control=1.0).assign(source="command")
+    looks["customer"] += 20_000
+    for when in ("time", "known_at"):
+        looks[when] += pd.Timedelta(days=20)
+    treated = np.random.default_rng(3).random(20_000) < 0.7
+    looks["group"], looks["control_share"] = np.where(treated, "treated", "control"), 0.3
+    looks["contact"] = treated & (looks["preferred"] > 0)
+    looks["offer_level"] = np.maximum(looks["preferred"] - 1, 0).astype("int8")
+    found = measured(pd.concat([plans, looks], ignore_index=True), models([]))
+    assert found.acceptance_effect is not None
+    assert found.acceptance_effect.lower < ASSUMED.acceptance_effect
+    assert found.acceptance_effect.upper > ASSUMED.acceptance_effect
+
+
 def test_who_only_looked_first_taught_no_effect() -> None:
     """Why: nobody was contacted after `churn predict`, which two months later a plan was made by;
     held to be contacts they said that an acceptance does nothing."""
