@@ -50,7 +50,7 @@ from churn_assets.outcomes.first_contacts import (
 )
 from churn_assets.outcomes.learning.effects import Churn, fitted_effects
 from churn_assets.outcomes.learning.response import Responses, fitted_response
-from churn_assets.outcomes.reached import answers_known
+from churn_assets.outcomes.reached import answers_known, reached_at
 from churn_assets.outcomes.watching.conduct import propensities_hold
 from churn_assets.predictors.scoring.corrected import Correction, about, raised
 
@@ -187,7 +187,7 @@ def _that_answered(
     and why nothing is learnt from them; empty where something is."""
     first = first_of_a_period(outcomes, assumed.period_days)
     contacts = outcomes[counts_as_made(outcomes, assumed.period_days) & first]
-    told, reported = answers_known(contacts), contacts["sent_at"].notna().any()
+    told, reported = answers_known(contacts), reached_at(contacts).notna().any()
     contacts = contacts[told] if reported else once_asked(contacts, told, answer_days)
     responses, why = _assumption(contacts, releases), ""
     mine = contacts[

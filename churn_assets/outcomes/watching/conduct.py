@@ -15,7 +15,7 @@ from churn_assets.decision.exact.spend_control import still_to_come
 from churn_assets.domain.statistics import share
 from churn_assets.domain.value import amount
 from churn_assets.outcomes.first_contacts import may_be_made
-from churn_assets.outcomes.reached import answers_known
+from churn_assets.outcomes.reached import answers_known, reached_at
 from churn_assets.outcomes.watching.finding import WORSE, Finding, State, beyond
 from churn_assets.release.switches.budget_price import BudgetPrice
 
@@ -36,25 +36,26 @@ def recent(outcomes: pd.DataFrame, days: float, now: datetime) -> pd.DataFrame:
 def contacts_kept(outcomes: pd.DataFrame, params: EnvironmentParams, now: datetime) -> Finding:
     """Nobody of the control group is written to, and nobody more often than the cap.
 
-    What counts is what was sent, where senders report it, else what was decided and may have been
-    acted upon, once a day.
+    What counts is what was sent or delivered, where senders report it, else what was decided and
+    may have been acted upon, once a day.
     """
     name = "contacts_keep_to_control_group_and_cap"
     lately = recent(outcomes, params.period_days, now)
     if lately.empty:
         return Finding(name, "unknown", "No decisions in the last weeks, so no contacts to count.")
-    control = lately[lately["group"] == "control"]
-    written = int(control.loc[control["sent_at"].notna(), "customer"].nunique())
-    reported = lately["sent_at"].notna().any()
+    sent = reached_at(lately)
+    to_control = sent.notna() & (lately["group"] == "control")
+    written = int(lately.loc[to_control, "customer"].nunique())
+    reported = sent.notna().any()
     decided = may_be_made(outcomes, params.period_days)[lately.index]
-    contacts = lately[lately["sent_at"].notna() if reported else decided]
-    days = contacts["sent_at" if reported else "time"].dt.floor("D")
+    contacts = lately[sent.notna() if reported else decided]
+    days = (sent if reported else lately["time"])[contacts.index].dt.floor("D")
     per_customer = contacts.assign(day=days).drop_duplicates(["customer", "day"])
     above = int((per_customer.groupby("customer").size() > params.contact_cap).sum())
     daily = per_customer.groupby("day").size()
     figures = {
         "control_written_to": written,
-        "control": int(control["customer"].nunique()),
+        "control": int(lately.loc[lately["group"] == "control", "customer"].nunique()),
         "above_cap": above,
         "contacts": len(per_customer),
         "contacts_a_day": {str(day)[:10]: int(n) for day, n in daily.items()},

@@ -37,7 +37,7 @@ def decisions(count: int = 3_000, control: float = 0.1, explored: float = 0.05) 
             "propensity": np.where(group == "control", 1.0, propensity),
             "baseline": False,
             "source": "api",
-            **dict.fromkeys(("sent_at", "accepted_at", "refused_at"), none),
+            **dict.fromkeys(("sent_at", "delivered_at", "accepted_at", "refused_at"), none),
             "accepted": False,
             "refused": False,
             "known": False,
@@ -60,12 +60,14 @@ def test_all_is_well() -> None:
     assert set(held.figures["z"]) == {"control group of 10 % from start", "exploration"}
 
 
-def test_the_control_group_written_to_is_an_error() -> None:
+@pytest.mark.parametrize("kind", ["sent_at", "delivered_at"])
+def test_the_control_group_written_to_is_an_error(kind: str) -> None:
+    """Also by a sender that reports what was delivered and nothing else: it was held to be fine."""
     table = decisions()
-    table["sent_at"] = table["time"].where((table["group"] == "control") & (table.index < 500))
+    table[kind] = table["time"].where((table["group"] == "control") & (table.index < 500))
     found = conduct.contacts_kept(table, PARAMS, NOW)
     assert found.state == "error"
-    assert found.figures["control_written_to"] == int(table["sent_at"].notna().sum()) > 0
+    assert found.figures["control_written_to"] == int(table[kind].notna().sum()) > 0
 
 
 def test_more_contacts_than_the_cap_on_different_days() -> None:

@@ -25,8 +25,7 @@ def outcomes(
             "known_at": pd.Timestamp("2027-01-31", tz="UTC"),
             "release_id": "r-1",
             "source": "api",
-            "accepted_at": pd.NaT,
-            "refused_at": pd.NaT,
+            **dict.fromkeys(("sent_at", "delivered_at", "accepted_at", "refused_at"), pd.NaT),
             "customer": np.arange(count),
             "group": group,
             "contact": contact,
@@ -163,7 +162,7 @@ def planned_daily(seed: int, drawn: bool, a_day: int, count: int = 1_500) -> pd.
         table["churn_risk"], table["churned"] = risk, leaves <= day + 30
         table["time"] += pd.Timedelta(days=day)
         table["known_at"] += pd.Timedelta(days=day)
-        table["observation"], table["sent_at"] = [[0.1] * 5] * count, pd.NaT
+        table["observation"] = [[0.1] * 5] * count
         found.append(table[there])
     return pd.concat(found, ignore_index=True)
 
@@ -201,7 +200,6 @@ def test_what_reached_nobody_spoils_nobody_who_was_left_alone(second: str) -> No
     `churn predict` that nobody acted upon, or by contacts that were reported as never made."""
     plan = outcomes(9, 6_000).assign(group=None, source="campaign", not_sent_at=pd.NaT)
     plan["observation"] = [[0.1] * 5] * len(plan)
-    plan["sent_at"] = pd.NaT
     answered = plan["contact"] & (plan["customer"] % 3 == 0)
     plan["accepted_at"] = plan["time"].where(answered)
     wanted = ~plan["contact"] & (plan["customer"] % 5 < 2)
@@ -220,7 +218,7 @@ def test_what_reached_nobody_spoils_nobody_who_was_left_alone(second: str) -> No
 
 def test_a_plan_s_customers_whom_the_plan_before_contacted_are_not_expected_of() -> None:
     """Its rows say nothing of earlier contacts: the log does, for a period."""
-    waiting = outcomes(4, 4_000, known=False).assign(sent_at=pd.NaT)
+    waiting = outcomes(4, 4_000, known=False)
     waiting["observation"] = [[0.1] * 5] * len(waiting)
     waiting["contact"] = waiting.index % 2 == 0
     counted = []
