@@ -4,10 +4,10 @@ Only customers who were left alone tell: a contact is meant to move the risk. Th
 drawn at random, so it speaks for everybody, and where there is one, nobody else is asked. Without
 one of late the decisions not to contact stand in, which speaks for such as the policy leaves alone.
 Of these it must not matter who was contacted later: who has left can't be, so those never contacted
-are full of leavers, however right the risk is. Where many were, nothing is said: contacts have kept
-some of them. The last decisions tell, and of these each customer's first: who is decided on every
-month has many, and only their last one can be followed by leaving, so a customer's latest decision
-would overstate how many leave.
+are full of leavers, however right the risk is. Where many were, of a control group, too, nothing is
+said: contacts have kept some of them. The last decisions tell, and of these each customer's first:
+who is decided on every month has many, and only their last one can be followed by leaving, so a
+customer's latest decision would overstate how many leave.
 
 Before outcomes are known, calibrated scores say what to expect of themselves (confidence-based
 performance estimation, as NannyML's CBPE): a customer with risk p leaves with probability p, so
@@ -43,7 +43,8 @@ RATIO_WARN, RATIO_ERROR = 1.25, 2.0
 AUC_LOSS = 0.05
 """Fall of the expected AUC that is worth a look."""
 MOST_CONTACTED_SINCE = 0.1
-"""Share of those left alone without a draw who may be contacted before their outcome is known."""
+"""Share of those left alone who may be contacted before their outcome is known: without a draw by
+the next decision, of a control group while the experiment is off or once it is drawn anew."""
 DRAWN_DAYS = 90
 """Of known outcomes; where none of them was drawn for, the control group is one of long ago."""
 BINS = 10
@@ -78,11 +79,11 @@ class LeftAlone(NamedTuple):
 
     Attributes:
         known: a row a customer whose outcome is known; columns as `campaign_outcomes`.
-        since: share of them who were contacted before it was; 0 of a control group.
+        since: share of them who were contacted before it was.
     """
 
     known: pd.DataFrame
-    since: float = 0.0
+    since: float
 
     @property
     def tells(self) -> bool:
@@ -96,9 +97,10 @@ def left_alone(outcomes: pd.DataFrame, horizons: Horizons) -> LeftAlone:
     known = outcomes["known"].to_numpy(np.bool_)
     since = outcomes.loc[known, "time"].max() - pd.Timedelta(days=DRAWN_DAYS)
     if outcomes.loc[known & (outcomes["time"] > since), "group"].notna().any():
-        return LeftAlone(lately(outcomes[known & (outcomes["group"] == "control")], _tells))
-    alone = outcomes[known & ~outcomes["contact"] & first_of_a_period(outcomes, horizons.logged)]
-    found = lately(alone, _tells)
+        alone = outcomes["group"] == "control"
+    else:
+        alone = ~outcomes["contact"] & first_of_a_period(outcomes, horizons.logged)
+    found = lately(outcomes[known & alone], _tells)
     contacts = outcomes.loc[may_be_made(outcomes, horizons.logged), ["customer", "time"]]
     return LeftAlone(found, _contacted_since(found, contacts))
 
@@ -144,8 +146,8 @@ def came_true(outcomes: pd.DataFrame, horizons: Horizons = ALIKE) -> Finding:
         return Finding(
             name,
             "unknown",
-            "Whether the risk comes true isn't known: there is no control group of late, and of "
-            f"those left alone {alone.since:.0%} were contacted before their outcome was known.",
+            f"Whether the risk comes true isn't known: of those left alone {alone.since:.0%} were "
+            "contacted before their outcome was known. A control group that nobody contacts tells.",
         )
     if not alone.tells:
         return Finding(

@@ -9,6 +9,12 @@ from sklearn.metrics import roc_auc_score
 
 from churn_assets.outcomes.watching import performance
 
+START = pd.Timestamp("2027-01-01", tz="UTC")
+NOTHING_SAID = {
+    "source": "api",
+    **dict.fromkeys(("sent_at", "delivered_at", "accepted_at", "refused_at"), pd.NaT),
+}
+
 
 def outcomes(
     seed: int, count: int, known: bool = True, odds: float = 1.0, control: float = 0.5
@@ -21,11 +27,10 @@ def outcomes(
     true = risk / (1 - risk) * odds * np.where(contact, 2.0, 1.0)
     return pd.DataFrame(
         {
-            "time": pd.Timestamp("2027-01-01", tz="UTC"),
+            "time": START,
             "known_at": pd.Timestamp("2027-01-31", tz="UTC"),
             "release_id": "r-1",
-            "source": "api",
-            **dict.fromkeys(("sent_at", "delivered_at", "accepted_at", "refused_at"), pd.NaT),
+            **NOTHING_SAID,
             "customer": np.arange(count),
             "group": group,
             "contact": contact,
@@ -82,7 +87,9 @@ def months(*parts: tuple[str, float, float], count: int = 600) -> pd.DataFrame:
         found.append(
             pd.DataFrame(
                 {
-                    "time": pd.Timestamp("2027-01-01", tz="UTC") + pd.DateOffset(months=number),
+                    "time": (begins := START + pd.DateOffset(months=number)),
+                    "known_at": begins + pd.DateOffset(days=30),
+                    **NOTHING_SAID,
                     "release_id": release,
                     "customer": there,
                     "group": "control",
@@ -176,7 +183,7 @@ def test_who_is_not_contacted_later_is_no_control_group(seed: int) -> None:
     assert "it takes 200" in drawn.sentence
     many = performance.came_true(planned_daily(seed, drawn=False, a_day=25))
     assert many.state == "unknown"
-    assert "no control group" in many.sentence
+    assert "were contacted before their outcome" in many.sentence
     few = performance.came_true(planned_daily(seed, drawn=False, a_day=3))
     assert few.state == "ok"
     assert few.figures["ratio_lower"] < 1 < few.figures["ratio_upper"]
@@ -192,6 +199,18 @@ def test_a_control_group_of_long_ago_says_nothing_of_today() -> None:
         later = now.assign(**{n: now[n] + pd.Timedelta(days=days) for n in ("time", "known_at")})
         found = performance.came_true(pd.concat([drawn, later], ignore_index=True))
         assert (found.state, found.figures["release_id"]) == (state, release)
+
+
+def test_a_control_group_that_was_contacted_is_none() -> None:
+    """Why: the experiment was off for some days, and everybody was contacted, which kept two of
+    three: the risk was said to be three times too high, a reason to train again."""
+    table = outcomes(1, 3_000, control=1.0)
+    table["churned"] = np.random.default_rng(0).random(3_000) < table["churn_risk"] / 3
+    later = {name: table[name] + pd.Timedelta(days=3) for name in ("time", "known_at")}
+    off = table.assign(group=None, contact=True, **later)
+    found = performance.came_true(pd.concat([table, off], ignore_index=True))
+    assert found.state == "unknown"
+    assert "100% were contacted" in found.sentence
 
 
 @pytest.mark.parametrize("second", ["a look", "not sent"])
@@ -247,7 +266,7 @@ def test_the_estimate_is_what_comes_true() -> None:
         table = pd.DataFrame(
             {"churn_risk": risk, "churned": left == 1, "known": True, "group": "control"}
         )
-        checked = performance._checked(performance.LeftAlone(table), performance.ALIKE)
+        checked = performance._checked(performance.LeftAlone(table, 0.0), performance.ALIKE)
         assert checked is not None
         held += checked["held"]
     assert abs(np.mean(gaps)) < 3 * np.std(gaps) / np.sqrt(200)
@@ -314,7 +333,8 @@ def test_what_was_estimated_stands_beside_what_came_true() -> None:
         [
             outcomes(5, 3_000),
             outcomes(6, 3_000, known=False).assign(customer=lambda t: t["customer"] + 9_000),
-        ]
+        ],
+        ignore_index=True,
     )
     checked = performance.expected_to_hold(both, 0.8).figures["checked"]
     assert checked["held"]
