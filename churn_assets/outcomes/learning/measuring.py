@@ -60,7 +60,7 @@ which it corrected that by."""
 RESPONSES, EFFECTS = "acceptance of the offers", "effect and annoyance of a contact"
 BENDS = "acceptance by risk and bill beyond straight lines"
 SIMULATED = "SEMI-SYNTHETIC"
-MOST_CONTACTED_AGAIN = 0.1
+MOST_CONTACTED_SINCE = 0.1
 LEAST_VALUE = 1.0
 """In currency: who pays nothing has no logarithm."""
 ANSWER_DAYS = OutcomesConfig().answer_days
@@ -211,7 +211,7 @@ def _treated_and_alone(
     first = drawn.drop_duplicates("customer")
     fresh = first_of_a_period(outcomes, assumed.period_days)
     first = first[first["known"] & fresh[first.index]]
-    made = may_be_made(outcomes, assumed.period_days)
+    made = outcomes[may_be_made(outcomes, assumed.period_days)]
     control = first[first["group"] == "control"]
     if "preferred" in first:  # whom the policy would have contacted; of a plan nobody knows it
         control = control[control["preferred"].isna() | (control["preferred"] > 0)]
@@ -222,8 +222,10 @@ def _treated_and_alone(
         why = "outcomes don't tell for which acceptances it works, as the settings assume"
     elif min(len(control), len(contacted)) < learn_from:
         why = f"fewer than {learn_from:,} customers contacted, or like them left alone"
-    elif (again := _contacted_again(contacted, drawn[made[drawn.index]])) > MOST_CONTACTED_AGAIN:
+    elif (again := _contacted_since(contacted, made)) > MOST_CONTACTED_SINCE:
         why = f"{again:.0%} were contacted again before their outcome was known, so it isn't one's"
+    elif (since := _contacted_since(control, made)) > MOST_CONTACTED_SINCE:
+        why = f"{since:.0%} of the control group were contacted before their outcome was known"
     return pd.concat([control, contacted]), why
 
 
@@ -294,11 +296,12 @@ def _accept(rows: pd.DataFrame, measured: Measured, releases: Releases) -> Float
     return sigmoid(scores)
 
 
-def _contacted_again(contacted: pd.DataFrame, contacts: pd.DataFrame) -> float:
-    """Share of customers with another contact on a later day before their outcome was known."""
-    known_at = contacted.set_index("customer")["known_at"]
-    began = contacted.set_index("customer")["time"].dt.floor("D")
+def _contacted_since(first: pd.DataFrame, contacts: pd.DataFrame) -> float:
+    """Share of customers, a row each, with a contact on a later day before their outcome was known:
+    with whatever draw, or none while the experiment was off."""
+    known_at = first.set_index("customer")["known_at"]
+    began = first.set_index("customer")["time"].dt.floor("D")
     later = contacts[contacts["customer"].isin(known_at.index)]
     within = later["time"].dt.floor("D") > began.reindex(later["customer"]).to_numpy()
     within &= later["time"] <= known_at.reindex(later["customer"]).to_numpy()
-    return later.loc[within, "customer"].nunique() / len(contacted)
+    return later.loc[within, "customer"].nunique() / len(first)

@@ -177,6 +177,20 @@ def test_many_contacts_are_not_one() -> None:
     assert "contacted again" in found.why_not[EFFECTS]
 
 
+def test_a_control_group_that_was_contacted_is_none() -> None:
+    """Why: from the third day on the experiment was off, and everybody was contacted alike: an
+    effect of 2.5 was measured as 0.5."""
+    table, off = outcomes(1, 20_000), outcomes(1, 20_000, control=0.0)
+    control = table["group"] == "control"
+    table.loc[control, "churned"] = off.loc[control, "churned"]
+    off = off[control & off["contact"]].assign(group=None, period=None, control_share=np.nan)
+    for when in ("time", "known_at", "accepted_at"):
+        off[when] += pd.Timedelta(days=3)
+    found = measured(pd.concat([table, off], ignore_index=True), models([]))
+    assert found.acceptance_effect is None
+    assert "of the control group were contacted" in found.why_not[EFFECTS]
+
+
 @pytest.mark.parametrize("again", ["a look", "not sent"])
 def test_what_reached_nobody_is_no_second_contact(again: str) -> None:
     """Why: whoever looked once a week between plans learnt no effect, ever."""
