@@ -97,6 +97,14 @@ def looks(outcomes: pd.DataFrame, period_days: float) -> pd.Series[bool]:
     return found
 
 
+def only_looked(outcomes: pd.DataFrame, period_days: float) -> pd.Series[bool]:
+    """Which decisions, to contact or not, are of a source most of whose contacts are looks: nobody
+    acts upon what it says. Arguments as for `looks`."""
+    looked = looks(outcomes, period_days)[outcomes["contact"].astype(bool)]
+    share = looked.groupby(outcomes["source"]).mean()
+    return outcomes["source"].isin(share.index[share > 0.5])
+
+
 def once_asked(contacts: pd.DataFrame, told: pd.Series[bool], answer_days: float) -> pd.DataFrame:
     """Of contacts that nobody reported as sent one a customer and days for an answer, from the
     first on: the others were only asked for again. It is the one that was answered, else the last,

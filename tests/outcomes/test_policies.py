@@ -191,6 +191,22 @@ def test_a_look_before_the_first_plan_is_no_example_of_anything() -> None:
     assert logged_by(look, SERVING, "r1") is not None  # without a plan it is acted upon
 
 
+def test_a_later_look_is_no_example_of_anything() -> None:
+    """Customers who came after the plan were looked at, and nobody was contacted: the policy seemed
+    to bring no more than contacting nobody."""
+    plan = served(1, 4_000, 0.1).assign(source="campaign")
+    plan["observation"] = [seen[:5] for seen in plan["observation"]]
+    look = served(2, 3_000, 0.1).assign(source="command", spend=0.0)
+    look["accepted_at"], look["customer"] = look["sent_at"], look["customer"] + 4_000
+    found = judge_policies(pd.concat([plan, look], ignore_index=True), SERVING, {}, "r1")
+    assert found["policies"] == {}
+    assert found["why_left_out"] == {PLANNED: 4_000, LOOKED: 3_000}
+    api = served(3, 3_000, 0.1).assign(customer=lambda t: t["customer"] + 7_000)
+    both = pd.concat([plan, look, api], ignore_index=True)
+    found, alone = (judge_policies(t, SERVING, {}, "r1") for t in (both, api))
+    assert found["policies"] == alone["policies"]
+
+
 def test_a_new_release_is_judged_by_its_own_decisions_about_known_customers() -> None:
     """All of them were decided on by the release before, under the kill switch and by a campaign;
     then twice by this one, of which the first counts."""

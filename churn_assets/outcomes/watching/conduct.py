@@ -15,7 +15,7 @@ from churn_assets.decision.exact.spend_control import still_to_come
 from churn_assets.domain.statistics import share
 from churn_assets.domain.value import amount
 from churn_assets.outcomes.first_contacts import may_be_made
-from churn_assets.outcomes.reached import answers_known, reached_at
+from churn_assets.outcomes.reached import answers_known, reached_at, was_not_sent
 from churn_assets.outcomes.watching.finding import WORSE, Finding, State, beyond
 from churn_assets.release.switches.budget_price import BudgetPrice
 
@@ -47,8 +47,9 @@ def contacts_kept(outcomes: pd.DataFrame, params: EnvironmentParams, now: dateti
     to_control = sent.notna() & (lately["group"] == "control")
     written = int(lately.loc[to_control, "customer"].nunique())
     reported = sent.notna().any()
-    decided = may_be_made(outcomes, params.period_days)[lately.index]
-    contacts = lately[sent.notna() if reported else decided]
+    made = may_be_made(outcomes, params.period_days)[lately.index]
+    looked = 0 if reported else int((lately["contact"] & ~was_not_sent(lately) & ~made).sum())
+    contacts = lately[sent.notna() if reported else made]
     days = (sent if reported else lately["time"])[contacts.index].dt.floor("D")
     per_customer = contacts.assign(day=days).drop_duplicates(["customer", "day"])
     above = int((per_customer.groupby("customer").size() > params.contact_cap).sum())
@@ -60,6 +61,7 @@ def contacts_kept(outcomes: pd.DataFrame, params: EnvironmentParams, now: dateti
         "contacts": len(per_customer),
         "contacts_a_day": {str(day)[:10]: int(n) for day, n in daily.items()},
         "counted": "sent" if reported else "decided",
+        "looks": looked,
     }
     problems = []
     if written:
@@ -68,7 +70,10 @@ def contacts_kept(outcomes: pd.DataFrame, params: EnvironmentParams, now: dateti
         problems.append(f"{above:,} customers were contacted more than {params.contact_cap} times")
     state: State = "error" if written else "warn" if above else "ok"
     fine = f"{len(per_customer):,} contacts in {params.period_days:.0f} days, all as allowed"
-    return Finding(name, state, f"{'; '.join(problems) or fine}.", figures)
+    sentence = f"{'; '.join(problems) or fine}."
+    if looked:
+        sentence += f" Not counted: {looked:,} that were asked for, and hardly any was answered."
+    return Finding(name, state, sentence, figures)
 
 
 def spend_paced(

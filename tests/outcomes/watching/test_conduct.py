@@ -96,6 +96,8 @@ def test_a_look_is_no_contact_and_costs_nothing() -> None:
     table = pd.concat([before, now]).sort_values("time", ignore_index=True)
     kept = conduct.contacts_kept(table, PARAMS, NOW)
     assert (kept.state, kept.figures["contacts"]) == ("ok", int(plan["contact"].sum()))
+    lately = sum(int((each["time"] > NOW - timedelta(days=30)).sum()) for each in looked)
+    assert f"Not counted: {lately:,}" in kept.sentence
     paced = conduct.spend_paced(table, PARAMS, None, NOW)
     assert paced.figures["expected"] == 10 * int(plan["contact"].sum())
 
