@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from churn_assets.campaign.assets import deliver_contacts
 from churn_assets.orchestration.failed_runs import failure
 from churn_assets.orchestration.resources import StoreResource
-from churn_assets.outcomes.watching.report import NEW_OUTCOMES
+from churn_assets.outcomes.watching.report import NEW_OUTCOMES, ended_after
 from churn_assets.release.alerts import alert
 from churn_assets.release.config import AlertsConfig
 from churn_assets.release.registry import ReleaseRegistry
@@ -259,23 +259,28 @@ class Asked(BaseModel):
     Attributes:
         reasons: those that it asked for and that have stood ever since.
         outcomes: how many something could be learnt from when it last asked.
+        day: of the report (UTC) for which it did; None: it didn't, or an earlier version did.
     """
 
     model_config = ConfigDict(frozen=True)
 
     reasons: tuple[str, ...] = ()
     outcomes: int = 0
+    day: str | None = None
 
     def since(self, report: Mapping[str, Any]) -> "Asked":
         """Without the reasons that the report hasn't any more: those ask anew if they return."""
         standing = tuple(reason for reason in self.reasons if reason in report["retrain"])
-        return Asked(reasons=standing, outcomes=min(self.outcomes, report["outcomes_learnable"]))
+        outcomes = min(self.outcomes, report["outcomes_learnable"])
+        return Asked(reasons=standing, outcomes=outcomes, day=self.day)
 
     def new(self, report: Mapping[str, Any]) -> list[str]:
         """The report's reasons that weren't asked for. New outcomes are counted from the last
-        asking, as whatever it asked for has learnt from those before."""
+        asking, as whatever it asked for has learnt from those before; where old ones are removed,
+        there may be no more of them than then."""
         step = report["retrain_outcomes"]
-        enough = report["outcomes_learnable"] - self.outcomes >= step
+        later = ended_after(report.get("learnable_by_day", {}), self.day) if self.day else 0
+        enough = max(later, report["outcomes_learnable"] - self.outcomes) >= step
         counted = NEW_OUTCOMES.format(step)
         return [
             reason
@@ -317,7 +322,11 @@ def retrain(
         context.update_cursor(asked.model_dump_json())
         told = f"asked for already: {reasons}" if reasons else "no reason to train again"
         return dg.SkipReason(told)
-    asked = Asked(reasons=report["retrain"], outcomes=report["outcomes_learnable"])
+    asked = Asked(
+        reasons=report["retrain"],
+        outcomes=report["outcomes_learnable"],
+        day=report["time"][:10],
+    )
     context.update_cursor(asked.model_dump_json())
     # The key lets each report start one run, should the cursor be lost on the way.
     return dg.RunRequest(run_key=key, tags={"reason": reasons})

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -91,6 +91,7 @@ class Watched:
     def __init__(self, root: Path, instance: dg.DagsterInstance) -> None:
         self.root, self.instance, self.reports = root, instance, 0
         self.cursor: str | None = None
+        self.ended = dict[str, int]()
         self.resource = StoreResource(url=str(root / "store"), cache=str(root / "cache"))
         self.store = LocalArtifactStore(root / "store")
 
@@ -103,22 +104,31 @@ class Watched:
         assert isinstance(answer, dg.RunRequest | dg.SkipReason)
         return answer
 
-    def report(self, release_id: str, *reasons: str, learnable: int = 0) -> None:
-        """The next day's."""
+    def report(
+        self, release_id: str, *reasons: str, learnable: int = 0, ended: int | None = None
+    ) -> None:
+        """The next day's, on which so many outcomes have ended; None: an earlier version's, which
+        didn't say."""
         folder = self.root / "report"
         folder.mkdir(exist_ok=True)
         self.reports += 1
         content = {
             "release_id": release_id,
-            "time": self.reports,
+            "time": f"{self.day()}T06:00:00+00:00",
             "retrain": list(reasons),
             "outcomes_known": 50_000,
             "outcomes_learnable": learnable,
             "retrain_outcomes": 5_000,
         }
+        if ended is not None:
+            self.ended[self.day()] = ended
+            content["learnable_by_day"] = self.ended
         (folder / "report.json").write_text(json.dumps(content))
         kept = self.store.put("drift_report", folder)
         self.store.write_pointer(asset_pointer("drift_report"), kept.model_dump_json().encode())
+
+    def day(self) -> str:
+        return f"{date(2027, 1, 1) + timedelta(days=self.reports)}"
 
     def serve(self, release_id: str) -> None:
         artifact = Artifact(name=f"releases/{release_id}", sha256="0" * 64)
@@ -181,6 +191,21 @@ def test_new_outcomes_ask_again_by_their_number(
     assert asks(17_000, CHANGED)
     assert not asks(1_000)  # most of the log was removed
     assert asks(6_000)
+
+
+def test_new_outcomes_ask_again_where_as_many_are_removed(
+    tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
+    """Once the log is as old as it is kept, there are as many each day, 1,000 of them new ones: it
+    asked once, and never again."""
+    watched = Watched(tmp_path, instance)
+    watched.serve("x")
+    asked = []
+    for day in range(1, 13):
+        watched.report("x", NEW_OUTCOMES.format(5_000), learnable=50_000, ended=1_000)
+        if isinstance(watched.tick(), dg.RunRequest):
+            asked.append(day)
+    assert asked == [1, 6, 11]
 
 
 def whole_run(fails: bool = False) -> dg.JobDefinition:

@@ -101,7 +101,8 @@ def read_report(company: Company, now: datetime) -> dict[str, Any]:
     """The lift report of all outcomes known at a time: who leaves here is reported at once."""
     elsewhere = {"event_id": "up to now", "customer_id": "elsewhere", "kind": "churned"}
     events = [*read_events(company.feedback), elsewhere | {"occurred_at": now.isoformat()}]
-    table = join(parts.read(company.store).to_pandas(), events, company.config, now).table
+    config = company.config.model_copy(update={"reported_in_order": True})
+    table = join(parts.read(company.store).to_pandas(), events, config, now).table
     customers = Customers.of(customers_of(without_ids(table)))
     return lift_report(customers, company.config)
 

@@ -21,7 +21,7 @@ from typing import Any
 import pandas as pd
 
 from churn_assets.domain.experiment import Draw
-from churn_assets.outcomes.reached import REACHED, made_at, spent
+from churn_assets.outcomes.reached import made_at, reached_at, spent
 
 
 def of_the_draw(table: pd.DataFrame, in_force: Draw | None = None) -> pd.DataFrame:
@@ -79,8 +79,7 @@ def customers_of(table: pd.DataFrame, in_force: Draw | None = None) -> pd.DataFr
     begins, ends = (table["customer"].map(first[name]) for name in ("time", "known_at"))
     earlier = table["time"] < begins
     # An earlier contact may be answered now: it was made now only if it is reported so.
-    contact = table[[f"{kind}_at" for kind in REACHED]].min(axis="columns")
-    contact = contact.where(earlier, made_at(table))
+    contact = reached_at(table).where(earlier, made_at(table))
     accepted, written, made = (
         (when <= ends) & (~earlier | (when >= begins))
         for when in (table["accepted_at"], contact, made_at(table))

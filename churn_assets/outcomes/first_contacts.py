@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from churn_assets.decision.mdp.observation import COOLDOWN, FATIGUE
-from churn_assets.outcomes.reached import ANSWERED, answers_known, was_not_sent
+from churn_assets.outcomes.reached import ANSWERED, answers_known, reached_at, was_not_sent
 
 HARDLY_ANSWERED = 0.1
 """Of the share of the customers whom plans contacted that answered; below it something is a look.
@@ -40,15 +40,22 @@ def first_of_a_period(outcomes: pd.DataFrame, period_days: float) -> pd.Series[b
 
 
 def counts_as_made(outcomes: pd.DataFrame, period_days: float) -> pd.Series[bool]:
-    """Which contacts count as made: where senders report, those that were sent; else all but looks
-    that were not reported as never sent.
+    """Which contacts count as made: where senders report, those that were sent or delivered; else
+    all that may be.
 
     Args:
         period_days: as for `looks`.
     """
-    made = outcomes["contact"].astype(bool) & ~was_not_sent(outcomes)
-    sent = outcomes["sent_at"].notna()
-    return made & (sent if (sent & made).any() else ~looks(outcomes, period_days))
+    decided = outcomes["contact"].astype(bool)
+    sent = decided & ~was_not_sent(outcomes) & reached_at(outcomes).notna()
+    return sent if sent.any() else may_be_made(outcomes, period_days)
+
+
+def may_be_made(outcomes: pd.DataFrame, period_days: float) -> pd.Series[bool]:
+    """Which decisions to contact may have been acted upon: all but looks, and those that were
+    reported as never sent. Arguments as for `looks`."""
+    decided = outcomes["contact"].astype(bool) & ~was_not_sent(outcomes)
+    return decided & ~looks(outcomes, period_days)
 
 
 def looks(outcomes: pd.DataFrame, period_days: float) -> pd.Series[bool]:
@@ -90,10 +97,18 @@ def looks(outcomes: pd.DataFrame, period_days: float) -> pd.Series[bool]:
     return found
 
 
+def only_looked(outcomes: pd.DataFrame, period_days: float) -> pd.Series[bool]:
+    """Which decisions, to contact or not, are of a source most of whose contacts are looks: nobody
+    acts upon what it says. Arguments as for `looks`."""
+    looked = looks(outcomes, period_days)[outcomes["contact"].astype(bool)]
+    share = looked.groupby(outcomes["source"]).mean()
+    return outcomes["source"].isin(share.index[share > 0.5])
+
+
 def once_asked(contacts: pd.DataFrame, told: pd.Series[bool], answer_days: float) -> pd.DataFrame:
     """Of contacts that nobody reported as sent one a customer and days for an answer, from the
-    first on: the others were only asked for again. It is the one that was answered (or delivered),
-    else the last, whose an answer would have been.
+    first on: the others were only asked for again. It is the one that was answered, else the last,
+    whose an answer would have been.
 
     So whether there was an answer or not, what is kept is what had been decided last, and choosing
     by it favours no offer. A plan decides on each contact once, for a day of its own, so all of a
@@ -107,7 +122,7 @@ def once_asked(contacts: pd.DataFrame, told: pd.Series[bool], answer_days: float
     planned = contacts["source"] == "campaign"
     asked = contacts[~planned]
     window = _windows(asked["time"], asked["customer"], pd.Timedelta(days=answer_days))
-    said = 4 * asked["accepted"] + 2 * asked["refused"] + asked["delivered_at"].notna()
+    said = 2 * asked["accepted"] + asked["refused"]
     by_answer = asked.assign(window=window, said=said).sort_values("said", kind="stable")
     kept = by_answer.drop_duplicates(["customer", "window"], keep="last").index
     over = told[asked.index].groupby([asked["customer"], window]).transform("all")

@@ -48,7 +48,7 @@ from churn_assets.domain.value import MONTHS_OF_VALUE
 from churn_assets.outcomes.config import OutcomesConfig
 from churn_assets.outcomes.leaving import Reported, reported
 from churn_assets.outcomes.matching import CLOCKS_DIFFER, REPORTS, moments, with_decisions, without
-from churn_assets.outcomes.reached import REACHED, answers_from, made_at, with_last_words
+from churn_assets.outcomes.reached import answers_from, made_at, reached_at, with_last_words
 
 ANSWERS = (*REPORTS, "accepted", "refused", "unsubscribed")
 MIDNIGHT = r"^\S{10}(?:$|[T ]00:00(?::00(?:\.0+)?)?(?:$|Z|[+-]))"
@@ -215,8 +215,7 @@ def _finished(
     horizon = pd.Timedelta(days=config.horizon_days)
     table["known_at"] = table["time"] + horizon
     table["known"] = table["known_at"] <= leaving.until
-    told = table[[f"{kind}_at" for kind in REACHED]].min(axis="columns")
-    table["answers_from"] = answers_from(table, told)
+    table["answers_from"] = answers_from(table, reached_at(table))
     table["answers_known"] = table["answers_from"] + horizon <= pd.Timestamp(now.astimezone(UTC))
     table["churned"] = (table["churned_at"] <= table["known_at"]).fillna(False).astype(bool)
     discount = table["given_percentage"] / 100 * table["customer_value"] * table["offer_years"]

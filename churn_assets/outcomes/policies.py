@@ -2,11 +2,12 @@
 
 A customer counts once: the policy's first decision about them whose outcome is known, whatever
 other releases decided before, with all that was decided and spent within its horizon: the outcome
-is of that (`following`). Looks before a draw's first plan are no decisions that anybody acted upon
-(`drawn`). The log has what the serving policy preferred and its runner-up, so the probability of
-*every* action is known: those two for the treated, no contact for the control group. In a log of
-before these were in it, what it prefers is computed again from its release. Rows that don't agree
-with it (the kill switch was on, an offer of nothing was taken back) are left out and counted.
+is of that (`following`). Looks, before a draw's first plan (`drawn`) or later (`first_contacts`),
+are no decisions that anybody acted upon. The log has what the serving policy preferred and its
+runner-up, so the probability of *every* action is known: those two for the treated, no contact for
+the control group. In a log of before these were in it, what it prefers is computed again from its
+release. Rows that don't agree with it (the kill switch was on, an offer of nothing was taken back)
+are left out and counted.
 """
 
 from __future__ import annotations
@@ -22,13 +23,14 @@ from churn_assets.decision.mdp.actions import Policy
 from churn_assets.domain.offers import OFFER_LEVELS
 from churn_assets.domain.statistics import Floats
 from churn_assets.outcomes.drawn import acted_upon
+from churn_assets.outcomes.first_contacts import only_looked
 from churn_assets.outcomes.following import Courses, followed, spent_within
 from churn_assets.outcomes.off_policy import Log, UnsupportedTargetError, evaluate, fitted_rewards
 from churn_assets.outcomes.worth import PLAIN, Worth
 
 OPTIONS = OFFER_LEVELS + 1
 """Not contacting, then the offers."""
-LOOKED = "they were only looked at: nobody was contacted before a draw's first plan"
+LOOKED = "they were only looked at: nobody was contacted"
 PLANNED = "a campaign's plan decided, which shares out money and places among all: no policy did"
 RULES = "the kill switch's rules decided"
 OTHER_RELEASE = "another release decided"
@@ -70,7 +72,8 @@ def judge_policies(
     """
     known = int(table.loc[table["known"], "customer"].nunique())
     logged = logged_by(table, serving, release_id, worth)
-    why = _why_left_out(table, release_id, 0 if logged is None else len(logged.log))
+    counted, acted = 0 if logged is None else len(logged.log), _acted_upon(table, worth)
+    why = _why_left_out(table, acted.index, release_id, counted)
     if logged is None:
         return {"policies": {}, "decisions": 0, "left_out": known, "why_left_out": why}
     expected, count = fitted_rewards(logged.log, logged.states), len(logged.log)
@@ -109,9 +112,9 @@ class Logged(NamedTuple):
 def logged_by(
     table: pd.DataFrame, serving: Policy, release_id: str, worth: Worth = PLAIN
 ) -> Logged | None:
-    """The decisions of a release's policy with known outcomes; None where there are none. Arguments
-    as in `judge_policies`."""
-    acted = acted_upon(table)
+    """The decisions of a release's policy with known outcomes; None where there are none that it
+    would have made. Arguments as in `judge_policies`."""
+    acted = _acted_upon(table, worth)
     own = _of_the_policy(acted, release_id)
     first = acted[own & acted["known"]].drop_duplicates("customer")
     if first.empty:
@@ -123,13 +126,20 @@ def logged_by(
     share = first["control_share"].fillna(0.0).to_numpy(np.float64)
     courses = Courses(rows["place"].to_numpy(np.int64), done, treated, share, by_others)
     gains = worth.kept(first) - spent_within(table, first)
-    sound = courses.chances > 0
+    if not (sound := courses.chances > 0).any():
+        return None
     begins = ~rows["place"].duplicated().to_numpy()
     propensities = (1 - share)[:, None] * treated[begins]
     propensities[:, 0] += share
     log = Log(done[begins][sound], gains[sound], propensities[sound])
     kept = sound[courses.customer]
     return Logged(log, seen[begins][sound], courses.of(sound), seen[kept])
+
+
+def _acted_upon(table: pd.DataFrame, worth: Worth) -> pd.DataFrame:
+    """The decisions that were no looks."""
+    acted = acted_upon(table)
+    return acted[~only_looked(acted, worth.world.period_days)]
 
 
 def _of_the_policy(table: pd.DataFrame, release_id: str) -> pd.Series[bool]:
@@ -141,14 +151,17 @@ def _of_the_policy(table: pd.DataFrame, release_id: str) -> pd.Series[bool]:
     )
 
 
-def _why_left_out(table: pd.DataFrame, release_id: str, counted: int) -> dict[str, int]:
+def _why_left_out(
+    table: pd.DataFrame, acted: pd.Index, release_id: str, counted: int
+) -> dict[str, int]:
     """Reason -> of how many customers no decision counts; the first that holds for one of theirs.
 
     Args:
+        acted: which rows were no looks.
         counted: customers of whom one does.
     """
     known = table[table["known"]]
-    looked = pd.Series(~known.index.isin(acted_upon(table).index), known.index)
+    looked = pd.Series(~known.index.isin(acted), known.index)
     own = _of_the_policy(known, release_id)
     mine = known.loc[own & ~looked, "customer"].unique()
     rest = known[~known["customer"].isin(mine)]

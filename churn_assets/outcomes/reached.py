@@ -66,6 +66,12 @@ def answers_known(outcomes: pd.DataFrame) -> pd.Series[bool]:
     return outcomes["answers_known" if "answers_known" in outcomes else "known"]
 
 
+def reached_at(outcomes: pd.DataFrame) -> pd.Series[pd.Timestamp]:
+    """When somebody was written to after each decision, as senders reported: it was sent, or
+    delivered; NaT where none did."""
+    return outcomes[[f"{kind}_at" for kind in REACHED]].min(axis="columns")
+
+
 def made_at(outcomes: pd.DataFrame) -> pd.Series[pd.Timestamp]:
     """When the contact of each decision was made, as far as anybody reported: it was sent, or
     answered; NaT where nobody did."""

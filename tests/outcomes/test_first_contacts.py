@@ -57,7 +57,6 @@ def test_what_was_reported_as_sent_counts_each_time() -> None:
         ([event("accepted", 1.5)], [2, 5]),
         ([event("refused", 0.5), event("accepted", 12)], [1, 4]),
         ([event("refused", 0.5), event("accepted", 1.5)], [2, 5]),
-        ([event("delivered", 1.5)], [2, 5]),
     ],
 )
 def test_the_contact_that_was_answered_is_kept(

@@ -91,6 +91,16 @@ def truth(options: np.ndarray, customers: simulation.Customers) -> float:
     return float(worth[np.arange(len(customers)), options].mean())
 
 
+def test_where_nothing_done_is_what_the_policy_does_nobody_is_judged() -> None:
+    """The first outcomes of a log of before it had what the policy preferred: the report ended in a
+    division by zero."""
+    table = served(0, 40, 0.0)
+    table["contact"] = ~table["contact"]
+    found = judge_policies(table, SERVING, {"never": NeverContact()}, "r1")
+    assert (found["policies"], found["decisions"], found["left_out"]) == ({}, 0, 40)
+    assert found["why_left_out"] == {OTHERWISE: 40}
+
+
 def test_never_and_the_champion_are_judged_and_the_others_refused() -> None:
     """With a control group; what nobody was offered is named."""
     others = {"never": NeverContact(), "always": AlwaysOffer()}
@@ -179,6 +189,22 @@ def test_a_look_before_the_first_plan_is_no_example_of_anything() -> None:
     assert found["policies"] == alone["policies"]
     assert found["why_left_out"] == {PLANNED: 2_000}
     assert logged_by(look, SERVING, "r1") is not None  # without a plan it is acted upon
+
+
+def test_a_later_look_is_no_example_of_anything() -> None:
+    """Customers who came after the plan were looked at, and nobody was contacted: the policy seemed
+    to bring no more than contacting nobody."""
+    plan = served(1, 4_000, 0.1).assign(source="campaign")
+    plan["observation"] = [seen[:5] for seen in plan["observation"]]
+    look = served(2, 3_000, 0.1).assign(source="command", spend=0.0)
+    look["accepted_at"], look["customer"] = look["sent_at"], look["customer"] + 4_000
+    found = judge_policies(pd.concat([plan, look], ignore_index=True), SERVING, {}, "r1")
+    assert found["policies"] == {}
+    assert found["why_left_out"] == {PLANNED: 4_000, LOOKED: 3_000}
+    api = served(3, 3_000, 0.1).assign(customer=lambda t: t["customer"] + 7_000)
+    both = pd.concat([plan, look, api], ignore_index=True)
+    found, alone = (judge_policies(t, SERVING, {}, "r1") for t in (both, api))
+    assert found["policies"] == alone["policies"]
 
 
 def test_a_new_release_is_judged_by_its_own_decisions_about_known_customers() -> None:

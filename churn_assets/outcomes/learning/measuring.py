@@ -6,7 +6,7 @@
 | effect and annoyance | each customer's first decision of a draw: contacted, or control group |
 
 Who looked before the first plan (`drawn`) contacted nobody: looks are left out of both. Nor did who
-looked later, or without a draw (`first_contacts.looks`): acceptance isn't learnt from that.
+looked later, or without a draw (`first_contacts.looks`): that is no contact of either kind.
 
 Of the control group those tell whom the policy would have contacted. A plan doesn't say whom it
 would have, so all of its control group do, and value and acceptance are adjusted for (`effects`).
@@ -15,7 +15,8 @@ Whether a contact is the first, and which one of several that were asked for was
 `first_contacts`.
 
 Of a contact that was reported as never made nobody could accept anything: acceptance isn't learnt
-from it. Effect and annoyance compare who was to be contacted, so there it stays.
+from it. Effect and annoyance compare who was to be contacted, so there it stays; but nobody was
+contacted again by it, nor by a look.
 
 Acceptance is measured against the accept model without earlier corrections: what a release decided
 with is taken out of what it logged (`Releases`). Rows of a release whose corrections or assumption
@@ -40,10 +41,16 @@ from churn_assets.domain.statistics import Floats, logit, sigmoid
 from churn_assets.domain.value import MONTHS_OF_VALUE
 from churn_assets.outcomes.config import OutcomesConfig
 from churn_assets.outcomes.drawn import acted_upon
-from churn_assets.outcomes.first_contacts import counts_as_made, first_of_a_period, once_asked
+from churn_assets.outcomes.first_contacts import (
+    counts_as_made,
+    first_of_a_period,
+    looks,
+    may_be_made,
+    once_asked,
+)
 from churn_assets.outcomes.learning.effects import Churn, fitted_effects
 from churn_assets.outcomes.learning.response import Responses, fitted_response
-from churn_assets.outcomes.reached import answers_known
+from churn_assets.outcomes.reached import answers_known, reached_at
 from churn_assets.outcomes.watching.conduct import propensities_hold
 from churn_assets.predictors.scoring.corrected import Correction, about, raised
 
@@ -53,7 +60,7 @@ which it corrected that by."""
 RESPONSES, EFFECTS = "acceptance of the offers", "effect and annoyance of a contact"
 BENDS = "acceptance by risk and bill beyond straight lines"
 SIMULATED = "SEMI-SYNTHETIC"
-MOST_CONTACTED_AGAIN = 0.1
+MOST_CONTACTED_SINCE = 0.1
 LEAST_VALUE = 1.0
 """In currency: who pays nothing has no logarithm."""
 ANSWER_DAYS = OutcomesConfig().answer_days
@@ -180,7 +187,7 @@ def _that_answered(
     and why nothing is learnt from them; empty where something is."""
     first = first_of_a_period(outcomes, assumed.period_days)
     contacts = outcomes[counts_as_made(outcomes, assumed.period_days) & first]
-    told, reported = answers_known(contacts), contacts["sent_at"].notna().any()
+    told, reported = answers_known(contacts), reached_at(contacts).notna().any()
     contacts = contacts[told] if reported else once_asked(contacts, told, answer_days)
     responses, why = _assumption(contacts, releases), ""
     mine = contacts[
@@ -204,16 +211,21 @@ def _treated_and_alone(
     first = drawn.drop_duplicates("customer")
     fresh = first_of_a_period(outcomes, assumed.period_days)
     first = first[first["known"] & fresh[first.index]]
+    made = outcomes[may_be_made(outcomes, assumed.period_days)]
     control = first[first["group"] == "control"]
     if "preferred" in first:  # whom the policy would have contacted; of a plan nobody knows it
         control = control[control["preferred"].isna() | (control["preferred"] > 0)]
-    contacted, why = first[first["contact"]], ""
+    # Never made or not: they were to be contacted. After a look nobody was to be.
+    looked = looks(outcomes, assumed.period_days)
+    contacted, why = first[first["contact"] & ~looked[first.index]], ""
     if assumed.effect_share != 1:
         why = "outcomes don't tell for which acceptances it works, as the settings assume"
     elif min(len(control), len(contacted)) < learn_from:
         why = f"fewer than {learn_from:,} customers contacted, or like them left alone"
-    elif (again := _contacted_again(contacted, drawn)) > MOST_CONTACTED_AGAIN:
+    elif (again := _contacted_since(contacted, made)) > MOST_CONTACTED_SINCE:
         why = f"{again:.0%} were contacted again before their outcome was known, so it isn't one's"
+    elif (since := _contacted_since(control, made)) > MOST_CONTACTED_SINCE:
+        why = f"{since:.0%} of the control group were contacted before their outcome was known"
     return pd.concat([control, contacted]), why
 
 
@@ -284,11 +296,12 @@ def _accept(rows: pd.DataFrame, measured: Measured, releases: Releases) -> Float
     return sigmoid(scores)
 
 
-def _contacted_again(contacted: pd.DataFrame, drawn: pd.DataFrame) -> float:
-    """Share of customers with another contact on a later day before their outcome was known."""
-    known_at = contacted.set_index("customer")["known_at"]
-    began = contacted.set_index("customer")["time"].dt.floor("D")
-    later = drawn[drawn["contact"] & drawn["customer"].isin(known_at.index)]
+def _contacted_since(first: pd.DataFrame, contacts: pd.DataFrame) -> float:
+    """Share of customers, a row each, with a contact on a later day before their outcome was known:
+    with whatever draw, or none while the experiment was off."""
+    known_at = first.set_index("customer")["known_at"]
+    began = first.set_index("customer")["time"].dt.floor("D")
+    later = contacts[contacts["customer"].isin(known_at.index)]
     within = later["time"].dt.floor("D") > began.reindex(later["customer"]).to_numpy()
     within &= later["time"] <= known_at.reindex(later["customer"]).to_numpy()
-    return later.loc[within, "customer"].nunique() / len(contacted)
+    return later.loc[within, "customer"].nunique() / len(first)

@@ -26,7 +26,7 @@ from churn_assets.messages.writing.bandit import Audience, Outcome, TemplateBand
 from churn_assets.outcomes.drawn import acted_upon
 from churn_assets.outcomes.first_contacts import looks, once_asked
 from churn_assets.outcomes.learning.pairs import decided
-from churn_assets.outcomes.reached import was_not_sent
+from churn_assets.outcomes.reached import reached_at, was_not_sent
 from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.storage.protocol import ArtifactStore
 
@@ -46,7 +46,7 @@ def answered(table: pd.DataFrame, answer_days: int, now: datetime) -> Iterator[O
     table = acted_upon(table.assign(ends=ends))  # who only looked sent nothing
     sent = table[table["template"].notna() & ~was_not_sent(table)]
     over = sent["ends"] <= pd.Timestamp(now)
-    if table[["sent_at", "delivered_at"]].notna().any(axis=None):
+    if reached_at(table).notna().any():
         sent = sent[over & sent[list(SAID_OF_IT)].notna().any(axis=1)]
     else:
         sent = sent[~looks(table, answer_days)[sent.index]]

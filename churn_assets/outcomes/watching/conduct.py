@@ -14,7 +14,8 @@ from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.exact.spend_control import still_to_come
 from churn_assets.domain.statistics import share
 from churn_assets.domain.value import amount
-from churn_assets.outcomes.reached import answers_known, was_not_sent
+from churn_assets.outcomes.first_contacts import may_be_made
+from churn_assets.outcomes.reached import answers_known, reached_at, was_not_sent
 from churn_assets.outcomes.watching.finding import WORSE, Finding, State, beyond
 from churn_assets.release.switches.budget_price import BudgetPrice
 
@@ -35,29 +36,32 @@ def recent(outcomes: pd.DataFrame, days: float, now: datetime) -> pd.DataFrame:
 def contacts_kept(outcomes: pd.DataFrame, params: EnvironmentParams, now: datetime) -> Finding:
     """Nobody of the control group is written to, and nobody more often than the cap.
 
-    What counts is what was sent, where senders report it, else what was decided and not reported as
-    never sent, once a day.
+    What counts is what was sent or delivered, where senders report it, else what was decided and
+    may have been acted upon, once a day.
     """
     name = "contacts_keep_to_control_group_and_cap"
     lately = recent(outcomes, params.period_days, now)
     if lately.empty:
         return Finding(name, "unknown", "No decisions in the last weeks, so no contacts to count.")
-    control = lately[lately["group"] == "control"]
-    written = int(control.loc[control["sent_at"].notna(), "customer"].nunique())
-    reported = lately["sent_at"].notna().any()
-    decided = lately["contact"] & ~was_not_sent(lately)
-    contacts = lately[lately["sent_at"].notna() if reported else decided]
-    days = contacts["sent_at" if reported else "time"].dt.floor("D")
+    sent = reached_at(lately)
+    to_control = sent.notna() & (lately["group"] == "control")
+    written = int(lately.loc[to_control, "customer"].nunique())
+    reported = sent.notna().any()
+    made = may_be_made(outcomes, params.period_days)[lately.index]
+    looked = 0 if reported else int((lately["contact"] & ~was_not_sent(lately) & ~made).sum())
+    contacts = lately[sent.notna() if reported else made]
+    days = (sent if reported else lately["time"])[contacts.index].dt.floor("D")
     per_customer = contacts.assign(day=days).drop_duplicates(["customer", "day"])
     above = int((per_customer.groupby("customer").size() > params.contact_cap).sum())
     daily = per_customer.groupby("day").size()
     figures = {
         "control_written_to": written,
-        "control": int(control["customer"].nunique()),
+        "control": int(lately.loc[lately["group"] == "control", "customer"].nunique()),
         "above_cap": above,
         "contacts": len(per_customer),
         "contacts_a_day": {str(day)[:10]: int(n) for day, n in daily.items()},
         "counted": "sent" if reported else "decided",
+        "looks": looked,
     }
     problems = []
     if written:
@@ -66,7 +70,10 @@ def contacts_kept(outcomes: pd.DataFrame, params: EnvironmentParams, now: dateti
         problems.append(f"{above:,} customers were contacted more than {params.contact_cap} times")
     state: State = "error" if written else "warn" if above else "ok"
     fine = f"{len(per_customer):,} contacts in {params.period_days:.0f} days, all as allowed"
-    return Finding(name, state, f"{'; '.join(problems) or fine}.", figures)
+    sentence = f"{'; '.join(problems) or fine}."
+    if looked:
+        sentence += f" Not counted: {looked:,} that were asked for, and hardly any was answered."
+    return Finding(name, state, sentence, figures)
 
 
 def spend_paced(
@@ -81,8 +88,8 @@ def spend_paced(
 
     Counted are discounts that were accepted, what the contacts themselves cost that were made, and,
     of each customer whose answer is still open, what the last contact is expected to cost besides
-    that wasn't reported as never sent: with what others of a day accepted, no more than was
-    expected of all of them. Where a month's budget is followed, a period has its share of that; and
+    that may have been made: with what others of a day accepted, no more than was expected of all of
+    them. Where a month's budget is followed, a period has its share of that; and
     what the ledger had of the running month when it was planned last is held against the whole
     month's, fees included.
 
@@ -111,7 +118,8 @@ def spend_paced(
     due = whole * min(1.0, days / params.period_days)
     if due <= 0:
         return Finding(name, "unknown", "There is no budget to hold the spend against.")
-    taken, expected = float(lately["spend"].sum()), _still_to_come(lately)
+    contacts = lately[may_be_made(outcomes, params.period_days)[lately.index]]
+    taken, expected = float(lately["spend"].sum()), _still_to_come(contacts)
     pace = (taken + expected) / due
     figures = {
         "spent": taken,
@@ -133,11 +141,11 @@ def spend_paced(
     return _with_the_month(found, month, currency)
 
 
-def _still_to_come(lately: pd.DataFrame) -> float:
+def _still_to_come(contacts: pd.DataFrame) -> float:
     """What those whose answer is open are expected to take, in currency; without the fee of the
     contact itself, which is spent. As a month's budget has it (`still_to_come`): those who don't
     accept mostly never answer, and what others accepted was expected of all of them together."""
-    asked = lately[lately["contact"] & ~answers_known(lately) & ~was_not_sent(lately)]
+    asked = contacts[~answers_known(contacts)]
     # Tables of earlier versions don't have what contacts cost.
     asked = asked.assign(
         day=asked["time"].dt.floor("D"),

@@ -2,12 +2,12 @@
 
 Only customers who were left alone tell: a contact is meant to move the risk. The control group was
 drawn at random, so it speaks for everybody, and where there is one, nobody else is asked. Without
-one the decisions not to contact stand in, which speaks for such as the policy leaves alone. Of
-these it must not matter who was contacted later: who has left can't be, so those never contacted
-are full of leavers, however right the risk is. Where many were, nothing is said: contacts have kept
-some of them. The last decisions tell, and of these each customer's
-first: who is decided on every month has many, and only their last one can be followed by leaving,
-so a customer's latest decision would overstate how many leave.
+one of late the decisions not to contact stand in, which speaks for such as the policy leaves alone.
+Of these it must not matter who was contacted later: who has left can't be, so those never contacted
+are full of leavers, however right the risk is. Where many were, of a control group, too, nothing is
+said: contacts have kept some of them. The last decisions tell, and of these each customer's first:
+who is decided on every month has many, and only their last one can be followed by leaving, so a
+customer's latest decision would overstate how many leave.
 
 Before outcomes are known, calibrated scores say what to expect of themselves (confidence-based
 performance estimation, as NannyML's CBPE): a customer with risk p leaves with probability p, so
@@ -31,7 +31,7 @@ from scipy import special
 
 from churn_assets.decision.mdp.horizon import risk_of_a_period
 from churn_assets.domain.statistics import Estimate, Floats, auc_error
-from churn_assets.outcomes.first_contacts import first_of_a_period
+from churn_assets.outcomes.first_contacts import first_of_a_period, may_be_made
 from churn_assets.outcomes.watching.finding import Finding, State
 
 FEWEST = 200
@@ -43,7 +43,10 @@ RATIO_WARN, RATIO_ERROR = 1.25, 2.0
 AUC_LOSS = 0.05
 """Fall of the expected AUC that is worth a look."""
 MOST_CONTACTED_SINCE = 0.1
-"""Share of those left alone without a draw who may be contacted before their outcome is known."""
+"""Share of those left alone who may be contacted before their outcome is known: without a draw by
+the next decision, of a control group while the experiment is off or once it is drawn anew."""
+DRAWN_DAYS = 90
+"""Of known outcomes; where none of them was drawn for, the control group is one of long ago."""
 BINS = 10
 DAYS = (30, 90, 365)
 """The last days whose decisions are judged: more of them only where fewer hold too few customers,
@@ -76,11 +79,11 @@ class LeftAlone(NamedTuple):
 
     Attributes:
         known: a row a customer whose outcome is known; columns as `campaign_outcomes`.
-        since: share of them who were contacted before it was; 0 of a control group.
+        since: share of them who were contacted before it was.
     """
 
     known: pd.DataFrame
-    since: float = 0.0
+    since: float
 
     @property
     def tells(self) -> bool:
@@ -88,18 +91,21 @@ class LeftAlone(NamedTuple):
 
 
 def left_alone(outcomes: pd.DataFrame, horizons: Horizons) -> LeftAlone:
-    """The control group's last decisions where customers were ever drawn for one, else the last
-    decisions not to contact somebody whom no contact of the period had reached."""
+    """The control group's last decisions where customers were drawn for one in the last
+    `DRAWN_DAYS`, else the last decisions not to contact somebody whom no contact of the period had
+    reached."""
     known = outcomes["known"].to_numpy(np.bool_)
-    if outcomes["group"].notna().any():
-        return LeftAlone(lately(outcomes[known & (outcomes["group"] == "control")], _tells))
-    alone = outcomes[known & ~outcomes["contact"] & first_of_a_period(outcomes, horizons.logged)]
-    found = lately(alone, _tells)
-    return LeftAlone(found, _contacted_since(found, outcomes))
+    since = outcomes.loc[known, "time"].max() - pd.Timedelta(days=DRAWN_DAYS)
+    if outcomes.loc[known & (outcomes["time"] > since), "group"].notna().any():
+        alone = outcomes["group"] == "control"
+    else:
+        alone = ~outcomes["contact"] & first_of_a_period(outcomes, horizons.logged)
+    found = lately(outcomes[known & alone], _tells)
+    contacts = outcomes.loc[may_be_made(outcomes, horizons.logged), ["customer", "time"]]
+    return LeftAlone(found, _contacted_since(found, contacts))
 
 
-def _contacted_since(alone: pd.DataFrame, outcomes: pd.DataFrame) -> float:
-    contacts = outcomes.loc[outcomes["contact"], ["customer", "time"]]
+def _contacted_since(alone: pd.DataFrame, contacts: pd.DataFrame) -> float:
     both = contacts.merge(alone[["customer", "time", "known_at"]], "inner", "customer")
     within = (both["time_x"] > both["time_y"]) & (both["time_x"] <= both["known_at"])
     return float(both.loc[within, "customer"].nunique() / max(len(alone), 1))
@@ -140,8 +146,8 @@ def came_true(outcomes: pd.DataFrame, horizons: Horizons = ALIKE) -> Finding:
         return Finding(
             name,
             "unknown",
-            "Whether the risk comes true isn't known: there is no control group, and of those left "
-            f"alone {alone.since:.0%} were contacted before their outcome was known.",
+            f"Whether the risk comes true isn't known: of those left alone {alone.since:.0%} were "
+            "contacted before their outcome was known. A control group that nobody contacts tells.",
         )
     if not alone.tells:
         return Finding(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,7 @@ class Serving:
         outcomes: how many outcomes were known when it was trained.
         learnt: how many of these something was learnt from; None: it is of an earlier version,
             which didn't say.
+        made: the day (UTC, as 2027-03-01) on which it was; None: it isn't known.
         label_days: days in which leaving counts in its risk model's label; None: a period.
     """
 
@@ -52,6 +53,7 @@ class Serving:
     stand_ins: Sequence[str] = ()
     outcomes: int = 0
     learnt: int | None = None
+    made: str | None = None
     label_days: float | None = None
 
     @classmethod
@@ -66,6 +68,7 @@ class Serving:
             stand_ins=tuple(manifest.stand_ins.values()),
             outcomes=measured.get("outcomes", 0),
             learnt=measured.get("learnt"),
+            made=f"{manifest.created.astimezone(UTC):%Y-%m-%d}",
             label_days=schema.horizon_days if schema else None,
         )
 
@@ -121,7 +124,9 @@ def watch(
         and f.figures.get("release_id", serving.release_id) == serving.release_id
     ]
     speaks = _speaks(outcomes, config, learnable)
-    new = _not_learnt(outcomes, speaks, serving)
+    ended = outcomes.loc[speaks, "known_at"].dt.strftime("%Y-%m-%d").value_counts(sort=False)
+    by_day = {str(day): int(count) for day, count in ended.items()}
+    new = _not_learnt(outcomes, speaks, by_day, serving)
     if log.state != "error" and new >= config.retrain_outcomes:
         reasons.append(NEW_OUTCOMES.format(config.retrain_outcomes))
     return {
@@ -129,6 +134,7 @@ def watch(
         "time": now.isoformat(timespec="seconds"),
         "outcomes_known": known,
         "outcomes_learnable": int(speaks.sum()),
+        "learnable_by_day": by_day,
         "findings": [finding.as_dict() for finding in findings],
         "retrain": reasons,
         "retrain_outcomes": config.retrain_outcomes,
@@ -147,17 +153,27 @@ def _speaks(
     return known if learnable is None else learnable()
 
 
-def _not_learnt(outcomes: pd.DataFrame, speaks: pd.Series[bool], serving: Serving) -> int:
+def ended_after(by_day: Mapping[str, int], day: str) -> int:
+    """How many outcomes of a report's `learnable_by_day` ended after a day, as 2027-03-01: whoever
+    trained on that day didn't know them."""
+    return sum(count for ended, count in by_day.items() if ended > day)
+
+
+def _not_learnt(
+    outcomes: pd.DataFrame, speaks: pd.Series[bool], by_day: Mapping[str, int], serving: Serving
+) -> int:
     """How many outcomes another training would learn from that the release in service didn't.
 
     What was known to that one taught it nothing where too few of its kind were, or its contact was
     reported as sent only later: once it can be learnt from, it is as new as any. Where the release
-    doesn't say how many it learnt from, that is all of the first that were known.
+    doesn't say how many it learnt from, that is all of the first that were known. As old decisions
+    are removed there may be no more than then, so all that ended after it was made count at least.
     """
+    later = ended_after(by_day, serving.made) if serving.made else 0
     if serving.learnt is not None:
-        return int(speaks.sum()) - serving.learnt
+        return max(later, int(speaks.sum()) - serving.learnt)
     known = outcomes[outcomes["known"]].sort_values("time", kind="stable")
-    return int(speaks[known.index[serving.outcomes :]].sum())
+    return max(later, int(speaks[known.index[serving.outcomes :]].sum()))
 
 
 def says_the_same(report: dict[str, Any], before: dict[str, Any]) -> bool:

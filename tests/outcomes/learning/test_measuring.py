@@ -177,11 +177,45 @@ def test_many_contacts_are_not_one() -> None:
     assert "contacted again" in found.why_not[EFFECTS]
 
 
-def test_contacts_that_were_never_sent_are_no_refusals() -> None:
-    """Where senders report what they sent: half of the contacts never left the house."""
+def test_a_control_group_that_was_contacted_is_none() -> None:
+    """Why: from the third day on the experiment was off, and everybody was contacted alike: an
+    effect of 2.5 was measured as 0.5."""
+    table, off = outcomes(1, 20_000), outcomes(1, 20_000, control=0.0)
+    control = table["group"] == "control"
+    table.loc[control, "churned"] = off.loc[control, "churned"]
+    off = off[control & off["contact"]].assign(group=None, period=None, control_share=np.nan)
+    for when in ("time", "known_at", "accepted_at"):
+        off[when] += pd.Timedelta(days=3)
+    found = measured(pd.concat([table, off], ignore_index=True), models([]))
+    assert found.acceptance_effect is None
+    assert "of the control group were contacted" in found.why_not[EFFECTS]
+
+
+@pytest.mark.parametrize("again", ["a look", "not sent"])
+def test_what_reached_nobody_is_no_second_contact(again: str) -> None:
+    """Why: whoever looked once a week between plans learnt no effect, ever."""
+    plan = outcomes(8, 6_000).assign(source="campaign", preferred=np.nan)
+    never = plan["refused_at"]
+    plan["not_sent_at"] = never
+    later = plan.assign(time=plan["time"] + pd.Timedelta(days=5), accepted_at=never, accepted=False)
+    later["known_at"] += pd.Timedelta(days=5)
+    if again == "a look":
+        later["source"] = "command"
+    else:
+        later["not_sent_at"] = later["time"].where(later["contact"])
+    alone = measured(plan, models([]))
+    found = measured(pd.concat([plan, later], ignore_index=True), models([]))
+    assert alone.acceptance_effect is not None
+    assert found.acceptance_effect == alone.acceptance_effect
+
+
+@pytest.mark.parametrize("kind", ["sent_at", "delivered_at"])
+def test_contacts_that_were_never_sent_are_no_refusals(kind: str) -> None:
+    """Where senders report what they sent, or delivered: half of the contacts never left the house.
+    Of senders who report the latter alone, offsets of 0 were measured as -1.0."""
     table = outcomes(9, 20_000)
     sent = np.arange(len(table)) % 2 == 0
-    table["sent_at"] = table["time"].where(sent & table["contact"]).astype("datetime64[us, UTC]")
+    table[kind] = table["time"].where(sent & table["contact"]).astype("datetime64[us, UTC]")
     table["accepted"] &= sent
     found = measured(table, models([]))
     assert all(abs(figure.used) < 0.2 for figure in found.offsets)
@@ -218,6 +252,24 @@ def test_a_plan_s_control_group_tells_beside_the_policy_s() -> None:
     assert found.acceptance_effect is not None
     assert found.acceptance_effect.lower <= ASSUMED.acceptance_effect
     assert found.acceptance_effect.upper >= ASSUMED.acceptance_effect
+
+
+def test_who_only_looked_later_taught_no_effect() -> None:
+    """Why: of customers who came after the plan `churn predict` was the first decision, and nobody
+    was contacted after it: an effect of 2.5 was measured as 1.0."""
+    plans = outcomes(1, 20_000).assign(source="campaign")
+    looks = outcomes(2, 20_000, control=1.0).assign(source="command")
+    looks["customer"] += 20_000
+    for when in ("time", "known_at"):
+        looks[when] += pd.Timedelta(days=20)
+    treated = np.random.default_rng(3).random(20_000) < 0.7
+    looks["group"], looks["control_share"] = np.where(treated, "treated", "control"), 0.3
+    looks["contact"] = treated & (looks["preferred"] > 0)
+    looks["offer_level"] = np.maximum(looks["preferred"] - 1, 0).astype("int8")
+    found = measured(pd.concat([plans, looks], ignore_index=True), models([]))
+    assert found.acceptance_effect is not None
+    assert found.acceptance_effect.lower < ASSUMED.acceptance_effect
+    assert found.acceptance_effect.upper > ASSUMED.acceptance_effect
 
 
 def test_who_only_looked_first_taught_no_effect() -> None:

@@ -29,13 +29,15 @@ def decisions(count: int = 3_000, control: float = 0.1, explored: float = 0.05) 
         {
             "customer": np.arange(count),
             "time": moments.astype("datetime64[us, UTC]"),
+            "known_at": (moments + timedelta(days=30)).astype("datetime64[us, UTC]"),
             "group": group,
             "period": "start",
             "control_share": control,
             "contact": (group == "treated") & (rng.random(count) < 0.4),
             "propensity": np.where(group == "control", 1.0, propensity),
             "baseline": False,
-            "sent_at": none,
+            "source": "api",
+            **dict.fromkeys(("sent_at", "delivered_at", "accepted_at", "refused_at"), none),
             "accepted": False,
             "refused": False,
             "known": False,
@@ -58,22 +60,46 @@ def test_all_is_well() -> None:
     assert set(held.figures["z"]) == {"control group of 10 % from start", "exploration"}
 
 
-def test_the_control_group_written_to_is_an_error() -> None:
+@pytest.mark.parametrize("kind", ["sent_at", "delivered_at"])
+def test_the_control_group_written_to_is_an_error(kind: str) -> None:
+    """Also by a sender that reports what was delivered and nothing else: it was held to be fine."""
     table = decisions()
-    table["sent_at"] = table["time"].where((table["group"] == "control") & (table.index < 500))
+    table[kind] = table["time"].where((table["group"] == "control") & (table.index < 500))
     found = conduct.contacts_kept(table, PARAMS, NOW)
     assert found.state == "error"
-    assert found.figures["control_written_to"] == int(table["sent_at"].notna().sum()) > 0
+    assert found.figures["control_written_to"] == int(table[kind].notna().sum()) > 0
 
 
 def test_more_contacts_than_the_cap_on_different_days() -> None:
     """Asking five times on one day is one contact; on five days, five."""
     one = decisions().query("contact").head(1)
     again = [one.assign(time=one["time"] - timedelta(days=k)) for k in range(5)]
-    found = conduct.contacts_kept(pd.concat(again), PARAMS, NOW)
+    found = conduct.contacts_kept(pd.concat(again, ignore_index=True), PARAMS, NOW)
     assert (found.state, found.figures["above_cap"]) == ("warn", 1)
-    asked = conduct.contacts_kept(pd.concat([one] * 5), PARAMS, NOW)
+    asked = conduct.contacts_kept(pd.concat([one] * 5, ignore_index=True), PARAMS, NOW)
     assert (asked.state, asked.figures["contacts"]) == ("ok", 1)
+
+
+def test_a_look_is_no_contact_and_costs_nothing() -> None:
+    """Why: who ran `churn predict` each week between plans was told that customers were contacted
+    more often than the cap, and that the spend was beyond the budget."""
+    plan = decisions().assign(source="campaign")
+    others = plan[~plan["contact"] & (plan["group"] == "treated")]
+    looked = [
+        others.assign(source="command", contact=True, time=others["time"] - timedelta(days=k))
+        for k in range(5)
+    ]
+    now = pd.concat([plan, *looked])
+    before = now.assign(time=now["time"] - timedelta(days=60), known=True)
+    answered = before["contact"] & (before["source"] == "campaign") & (before["customer"] % 3 == 0)
+    before["accepted_at"] = before["time"].where(answered)
+    table = pd.concat([before, now]).sort_values("time", ignore_index=True)
+    kept = conduct.contacts_kept(table, PARAMS, NOW)
+    assert (kept.state, kept.figures["contacts"]) == ("ok", int(plan["contact"].sum()))
+    lately = sum(int((each["time"] > NOW - timedelta(days=30)).sum()) for each in looked)
+    assert f"Not counted: {lately:,}" in kept.sentence
+    paced = conduct.spend_paced(table, PARAMS, None, NOW)
+    assert paced.figures["expected"] == 10 * int(plan["contact"].sum())
 
 
 def test_spend_is_what_was_accepted_and_what_is_expected() -> None:

@@ -100,6 +100,19 @@ def test_new_outcomes_count_where_they_can_be_learnt_from() -> None:
     assert reasons(some, learnt=4_000, speaks=range(4_999)) == []
 
 
+def test_new_outcomes_count_where_as_many_old_ones_were_removed() -> None:
+    """The release learnt from 6,000 whose decisions are older than they are kept by now: of as many
+    others none was new, for ever."""
+    table = decisions(6_000).assign(release_id="r-1", known=True, churned=False, churn_risk=0.2)
+    table["observation"] = [[0.0] * 9] * 6_000
+    ended = table["known_at"].dt.strftime("%Y-%m-%d")
+    for day, new in (("2026-06-01", 5_000), ("2027-01-01", None), (None, None)):
+        serving = Serving("r-1", outcomes=6_000, learnt=6_000, made=day)
+        report = watch(table, "None yet.", serving, None, OutcomesConfig(), NOW)
+        assert report["retrain"] == ([f"{new:,} new outcomes"] if new else [])
+        assert report["learnable_by_day"] == ended.value_counts().to_dict()
+
+
 def test_new_outcomes_of_a_broken_log_are_no_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is learnt from a log that contradicts its own probabilities."""
     broken = Finding("logged_propensities_are_frequencies", "error", "They aren't.")
@@ -111,9 +124,12 @@ def test_days_of_the_label_are_those_of_the_contract(tmp_path: Path) -> None:
     """None, as in the built-in contract: a period's."""
     assert Serving("r-1").horizons(90) == (30, 90, 30)
     save_rule(PricedGreedy(), tmp_path / "policy")
-    manifest = Manifest.model_construct(release_id="r-1", report={}, components={})
+    manifest = Manifest.model_construct(
+        release_id="r-1", report={}, components={}, created=NOW - timedelta(days=1)
+    )
     assert Serving.of(manifest, tmp_path).label_days is None
     assert Serving.of(manifest, tmp_path).learnt is None
+    assert Serving.of(manifest, tmp_path).made == "2026-05-31"
     told = manifest.model_copy(update={"report": {"measured": {"outcomes": 9, "learnt": 4}}})
     assert (Serving.of(told, tmp_path).outcomes, Serving.of(told, tmp_path).learnt) == (9, 4)
     BUILT_IN_SCHEMA.model_copy(update={"format": 2, "horizon_months": 12}).save(tmp_path)
