@@ -31,7 +31,7 @@ ADDRESS = re.compile(
     |(?<=user\ ")|(?<=role\ ")|(?<=database\ "))[^"]+   # says it, its accounts and its name
     |(?:(?<=host=')|(?<=resolve\ '))[^']+   # a bucket's, as its client says it
     |(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.]\w)   # a machine
-    |(?<=\()[\da-f]*:[\da-f:.]+(?:%\w+)?(?=\))   # one by its longer number (IPv6)
+    |(?<=\()(?=[\da-f:]*::|(?:[\da-f]+:){7})[\da-f:.]+(?:%\w+)?(?=\))   # one by its longer number
     """,
     re.VERBOSE,
 )

@@ -95,8 +95,12 @@ def run_child(
 def end_with_parent(grace_seconds: float = 10.0) -> None:
     """In a child of `run_child`: stop as soon as the parent is gone, even if it was killed.
 
-    First like any stop request; after `grace_seconds` by killing the whole process group.
+    First like any stop request; after `grace_seconds` by killing the whole process group. Whatever
+    asks the terminal a question meanwhile gets an error: waiting for an answer that goes to another
+    group's program, it would stop for ever.
     """
+    for terminals in (signal.SIGTTIN, signal.SIGTTOU):
+        signal.signal(terminals, signal.SIG_IGN)
 
     def watch() -> None:
         while os.read(sys.stdin.fileno(), 1):

@@ -65,6 +65,7 @@ BUCKET, FOLDER = "gs://my-bucket/churn", "/srv/my company/store"
             'no pg_hba.conf entry for host "10.0.0.5", user "crm_writer", database "crm", SSL off',
             'no pg_hba.conf entry for host "…", user "…", database "…", SSL off',
         ),
+        (FOLDER, "approved today (10:30:15)", "approved today (10:30:15)"),
         (FOLDER, "made by version 1.2.3 of 2026.01.14", "made by version 1.2.3 of 2026.01.14"),
     ],
 )

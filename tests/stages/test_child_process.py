@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import pty
 import signal
 import subprocess
 import sys
@@ -115,3 +116,30 @@ def test_a_child_shares_the_cores_as_whoever_started_it_is_told_to(tmp_path: Pat
     )
     run_child(python(code), {})
     assert seen.read_text() == f"{os.getsid(0)} True"
+
+
+def test_a_child_that_asks_the_terminal_gets_an_error(tmp_path: Path) -> None:
+    """As it would without one: nobody answers a program that the terminal isn't listening to."""
+    child = (
+        "from churn_assets.stages.child_process import end_with_parent\n"
+        "end_with_parent()\n"
+        "open('/dev/tty').readline()"
+    )
+    ended = tmp_path / "ended"
+    parent = (
+        "import os, pathlib, sys\n"
+        "from churn_assets.stages.child_process import StageError, run_child\n"
+        f"try: run_child([sys.executable, '-c', {child!r}], {{}})\n"
+        "except StageError as error:\n"
+        f"    pathlib.Path({str(tmp_path / 'x')!r}).write_text(str(error))\n"
+        f"    os.rename({str(tmp_path / 'x')!r}, {str(ended)!r})"
+    )
+    process, terminal = pty.fork()
+    if not process:
+        os.execv(sys.executable, python(parent))  # noqa: S606 - our own program, in a terminal
+    try:
+        assert "OSError" in read_when_there(ended)
+    finally:
+        os.kill(process, signal.SIGKILL)
+        os.waitpid(process, 0)
+        os.close(terminal)
