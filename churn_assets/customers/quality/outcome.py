@@ -36,9 +36,9 @@ from churn_assets.customers.quality.workspace import one
 from churn_assets.customers.splits import periods
 
 GRACE_DAYS = 3
-"""Days at the end of a horizon that the table need not tell of, of a horizon of less than a month
-as many fewer: there are days on which nobody leaves, and months end on weekends. Snapshots of the
-last working days of January and February are 28 days apart, with a horizon of a month."""
+"""Days at the end of each month of a horizon that the table need not tell of, a tenth: there are
+days on which nobody leaves, and months end on weekends. Snapshots of the last working days of
+January and February are 28 days apart, with a horizon of a month."""
 MOST = 0.5
 """The share of a table's rows beyond which leaving them out is to be mended."""
 
@@ -71,7 +71,7 @@ def outcome_known(identity: Identity, judged: Judged) -> str:
     dates = end_and_snapshot(identity, judged)
     if dates is None:
         return USED
-    grace = int(GRACE_DAYS * min(1.0, identity.horizon_months))
+    grace = int(GRACE_DAYS * identity.horizon_months)
     until = horizon_away(identity, dates[1], 1)
     return f"{USED} AND {until} <= {_last_day(identity, judged, dates)} + INTERVAL ({grace}) DAY"
 
