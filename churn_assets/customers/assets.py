@@ -119,7 +119,7 @@ def _handed_on(artifact: Artifact) -> dg.MaterializeResult[Artifact]:
 
 
 def _own() -> list[dg.AssetsDefinition]:
-    @dg.asset(group_name=GROUP, kinds={"parquet"}, code_version="4")
+    @dg.asset(group_name=GROUP, kinds={"parquet"}, code_version="5")
     def customer_history(
         own_tables: dg.ResourceParam[OwnTables], store: StoreResource
     ) -> dg.MaterializeResult[Artifact]:

@@ -34,13 +34,11 @@ from churn_assets.customers.quality.languages import unserved_languages
 from churn_assets.customers.quality.leakage import Candidate, Role, find_leaks
 from churn_assets.customers.quality.leaving import (
     gone_by_now,
-    has_left,
     leavings_to_come,
-    long_ago,
-    long_gone,
-    not_yet_known,
+    unlike_leavings,
 )
 from churn_assets.customers.quality.offers import unlike_said
+from churn_assets.customers.quality.outcome import Outcome, outcome_of
 from churn_assets.customers.quality.profile import ColumnProfile, profile
 from churn_assets.customers.quality.refused import write_refused
 from churn_assets.customers.quality.report import (
@@ -135,21 +133,21 @@ class _Checking:
         """The history, and the active customers where they're a table of their own."""
         tables, identity = part.tables, part.identity
         key = [one_spaced(n) for n in (identity.id, identity.snapshot) if n] if identity.id else []
-        history = self._judged(
-            "history", tables.history, customer_columns(self.contract, True), key
-        )
+        columns = customer_columns(self.contract, True)
+        history = self._judged("history", tables.history, columns, key)
         label = one_spaced(identity.churned.column or identity.churned.end_date or "")
         told = {label, one_spaced(identity.snapshot or label)}
-        outcome = has_left(identity, history) if told <= {*history.read.columns} else None
+        known = told <= {*history.read.columns}
+        outcome = outcome_of(self.connection, history, identity) if known else None
         self._reported(history, tables.history, outcome)
         if outcome:
             whose = named_by(history, identity.id if identity.snapshot else None)
             self._leaks(history, tables.history, outcome, whose)
             self._split(history, identity, outcome)
-            self.report.problems += long_gone(self.connection, history, identity)
-            self.report.problems += long_ago(self.connection, history, identity)
+            self.report.problems += unlike_leavings(self.connection, history, identity)
+            self.report.problems += outcome.problems
             self.report.notes += leavings_to_come(self.connection, history, identity)
-            self.report.notes += not_yet_known(self.connection, history, identity)
+            self.report.notes += outcome.notes
         judge_value(self.connection, history, part.value.monthly, self.report)
         self._tenure(history, part)
         if tables.active is None:
@@ -173,7 +171,7 @@ class _Checking:
         table = campaign.table or (tables.history if tables else Table())
         log = self._judged("campaign", table, campaign_columns(campaign), once=False)
         known = one_spaced(campaign.outcome.column) in log.read.columns
-        outcome = log.value(campaign.outcome.column, "label") if known else None
+        outcome = Outcome(log.value(campaign.outcome.column, "label")) if known else None
         self._reported(log, table, outcome)
         if outcome:
             self._leaks(log, table, outcome, named_by(log, campaign.customer))
@@ -199,19 +197,21 @@ class _Checking:
         self.judged.append(judged)
         return judged
 
-    def _reported(self, judged: Judged, table: Table, outcome: str | None) -> None:
+    def _reported(self, judged: Judged, table: Table, outcome: Outcome | None) -> None:
         report, name = self.report, judged.name
         columns = tuple(self._columns(judged))
-        positives = None
+        used, positives, left_out = judged.used, None, judged.left_out
         if outcome:
-            query = f"SELECT count(*) FROM {name} WHERE {USED} AND {outcome}"
-            positives = int(one(self.connection, query)[0])
+            counts = f"count(*), count(*) FILTER ({outcome.left})"
+            query = f"SELECT {counts} FROM {name} WHERE {outcome.rows}"
+            used, positives = map(int, one(self.connection, query))
+            left_out = left_out | dict(outcome.left_out)
         unmentioned = [c for c in judged.read.columns if c not in self.mentioned]
         path = write_refused(self.connection, judged, table.format, self.refused)
         report.tables.append(
             TableReport(
                 name, tuple(map(_file, judged.read.files, judged.marks)), judged.read.rows,
-                judged.used, judged.refused, judged.doubled, judged.conflicting, judged.left_out,
+                used, judged.refused, judged.doubled, judged.conflicting, left_out,
                 judged.kinds, path, positives, columns, tuple(unmentioned),
             )
         )  # fmt: skip
@@ -232,7 +232,7 @@ class _Checking:
             report.problems.append(f"{name}: {judged.conflicting:,} ids are in rows that differ")
         if outcome and not judged.used:
             report.problems.append(f"{name}: no row can be used")
-        elif outcome and positives in (0, judged.used):
+        elif outcome and used and positives in (0, used):
             report.problems.append(f"{name}: all rows that are used have the same outcome")
         if name != "active":
             report.problems += [
@@ -252,11 +252,11 @@ class _Checking:
             constant = distinct + (missing > 0) <= 1
             yield ColumnReport(column.name, column.uses, share, distinct, constant)
 
-    def _leaks(self, judged: Judged, table: Table, outcome: str, row: str) -> None:
+    def _leaks(self, judged: Judged, table: Table, outcome: Outcome, row: str) -> None:
         """Look at features, at what is left out, and at what the contract doesn't speak of."""
         self.told(f"looking for leaks in {judged.name}", 0, 0)
         marks = judged.marks[0]
-        candidates, values = [], [f"{row} AS row", f"{outcome} AS outcome"]
+        candidates, values = [], [f"{row} AS row", f"{outcome.left} AS outcome"]
         for i, column in enumerate(judged.columns):
             if "feature" in column.uses:
                 candidates.append(
@@ -279,7 +279,7 @@ class _Checking:
                 binary[name] = f"b{i}"
                 values.append(f"{word(f'c{i}')} <> {text(first)} AS b{i}")
         made = f"{judged.name}_leaks"
-        source = f"(SELECT {', '.join(values)} FROM {judged.name} WHERE {USED})"
+        source = f"(SELECT {', '.join(values)} FROM {judged.name} WHERE {outcome.rows})"
         self.connection.execute(f"CREATE TABLE {made} AS {source}")
         who = "accepts" if judged.name == "campaign" else "leaves"
         several = row != "row"
@@ -319,15 +319,15 @@ class _Checking:
         self.report.problems += unclear_flags(self.connection, judged, contact)
         self.report.notes += yes_of_nobody(self.connection, judged, contact)
 
-    def _split(self, history: Judged, identity: Identity, outcome: str) -> None:
+    def _split(self, history: Judged, identity: Identity, outcome: Outcome) -> None:
         """Customers with snapshots have to fall into three splits."""
         try:
             who = history.value(identity.id or "", "id")
             seen = history.value(identity.snapshot or "", "snapshot")
         except KeyError:
             return  # no snapshots, or a column is missing: said already
-        query = f"SELECT {who} AS ids, {seen} AS days, {outcome} AS gone FROM history WHERE {USED}"
-        rows = self.connection.execute(query).df()
+        what = f"{who} AS ids, {seen} AS days, {outcome.left} AS gone"
+        rows = self.connection.execute(f"SELECT {what} FROM history WHERE {outcome.rows}").df()
         ids, days, left = (rows[name].to_numpy() for name in ("ids", "days", "gone"))
         if 0 < left.sum() < len(left):  # said already otherwise
             try:
@@ -353,12 +353,12 @@ class _Checking:
                 self.report.problems.append(f"active: {gone}")
 
     def _still_active(
-        self, history: Judged, active: Judged, identity: Identity, outcome: str
+        self, history: Judged, active: Judged, identity: Identity, outcome: Outcome
     ) -> None:
         name = one_spaced(identity.id or "")
         if name not in history.read.columns or name not in active.read.columns:
             return
-        gone = gone_by_now(identity, history) if identity.snapshot else outcome
+        gone = gone_by_now(identity, history) if identity.snapshot else outcome.left
         if gone:
             said, who = still_listed(self.connection, history, active, name, gone)
             self.report.problems += said

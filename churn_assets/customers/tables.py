@@ -4,7 +4,8 @@
 `active_customers`: `train|valid|test.parquet`, the schema (`customers.json`), where they are from
 (`dataset.json`), and of the history what the check said (`report.json`). A customer's rows, of
 however many snapshots, stay in one split; where there are snapshots, the test rows are of the last
-one and no other row is (`splits.snapshot_split`). Some rows are then in no split.
+one and no other row is (`splits.snapshot_split`). Some rows are then in no split, as are those
+whose outcome isn't known yet (`quality/outcome.py`).
 
 Names, zones, opt-outs and consents of the active lie apart in `people/people.parquet`: no model
 reads them, and no prediction holds them. Who is active, and who doesn't want to be contacted, is
@@ -31,6 +32,7 @@ from churn_assets.customers.quality.columns import as_level
 from churn_assets.customers.quality.judging import USED, Judged
 from churn_assets.customers.quality.languages import language_of
 from churn_assets.customers.quality.leaving import gone_by_now, has_left, still_to_come
+from churn_assets.customers.quality.outcome import outcome_known
 from churn_assets.customers.quality.report import QualityReport
 from churn_assets.customers.quality.said import recorded_line
 from churn_assets.customers.quality.tenure import months_of
@@ -66,12 +68,14 @@ def write_history(
     schema, taken = schema_of(contract), _Taken(contract)
     report = check(contract, places, refused, told, taken, CUSTOMERS)
     frame = taken.frame("history", report)
+    waiting, frame = int((~taken.known).sum()), frame[taken.known]
     left = int(frame[LABEL].sum())
     if min(left, len(frame) - left) < LEAST_OF_A_KIND:
+        beside = f" ({waiting:,} rows' horizon isn't over)" if waiting else ""
         raise DataError(
-            f"{contract.name}: {len(frame):,} customers can be used, of whom {left:,} left: at "
-            f"least {LEAST_OF_A_KIND} have to have left and as many to have stayed; with 1,000 "
-            "rows trees are learnt, below that a logistic regression"
+            f"{contract.name}: {len(frame):,} customers can be used{beside}, of whom {left:,} "
+            f"left: at least {LEAST_OF_A_KIND} have to have left and as many to have stayed; with "
+            "1,000 rows trees are learnt, below that a logistic regression"
         )
     schema = _with_examples(schema, frame)
     schema.save(out)
@@ -135,6 +139,7 @@ class _Taken:
         self.contract, self.schema = contract, schema_of(contract)
         self.frames: dict[str, pd.DataFrame] = {}
         self.people: dict[str, pd.DataFrame] = {}
+        self.known = np.zeros(0, bool)  # of the history's rows: whether their outcome is
         self.gone: set[str] = set()  # of the history, by the date of leaving
         self.to_leave: set[str] = set()  # on a day that is still to come
 
@@ -153,6 +158,10 @@ class _Taken:
         query = f"SELECT {listed} FROM {judged.name} WHERE {USED} ORDER BY {order}"
         frame = connection.execute(query).df()
         self.frames[judged.name] = frame.apply(_whole_numbers)
+        if judged.name == "history":
+            known = outcome_known(part.identity, judged)
+            query = f"SELECT ({known}) AS known FROM history WHERE {USED} ORDER BY {order}"
+            self.known = connection.execute(query).df()["known"].to_numpy(bool)
         if judged.name == "history" and (gone := gone_by_now(part.identity, judged)):
             query = f"SELECT {columns['customer_id']} FROM history WHERE {USED} AND {gone}"
             self.gone = {customer for (customer,) in connection.execute(query).fetchall()}

@@ -54,7 +54,8 @@ def test_a_folder_of_snapshots(checked: Checked, tmp_path: Path) -> None:
     assert "\nleft_out:\n  E-Mail: an identifier\n" in found.contract
     report = checked(found.contract)
     assert report.problems == []
-    assert report.tables[0].used == len(monthly())
+    known = [row for row in monthly() if row["snapshot_date"] < DAYS[-1]]
+    assert report.tables[0].used == len(known)  # nobody left later than 15 May: May isn't over
     assert {c.column: c.uses for c in report.tables[0].columns}["snapshot_date"] == ("snapshot",)
 
 

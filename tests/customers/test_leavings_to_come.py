@@ -79,13 +79,18 @@ def test_of_snapshots_who_is_still_to_leave_is_active(checked: Checked, tmp_path
     notes = checked(told(1)).notes
     waiting = sum(row["End"] != "" for row in rows)
     assert notes[-2].startswith(f"history: End is still to come in {waiting:,} rows")
-    assert "ends after 2099-03-31, the last day" in notes[-1]
+    newest = sum(row["Seen"] == FAR[-1] for row in rows)
+    assert notes[-1].startswith(
+        f"history: {newest} of {len(rows):,} rows, those of snapshots from "
+    )
+    assert "isn't over by 2099-03-31, the last day" in notes[-1]
+    assert FAR[-1] not in set(frame["snapshot"].astype(str).str[:10])
 
 
 def test_an_end_that_was_to_come_earlier_makes_nobody_a_customer(tmp_path: Path) -> None:
     """Tables as of each month's end have 9999 as the end until it is known."""
     days = ("2025-09-30", "2025-12-31", "2026-03-31")
-    rows = ending(["2025-10-20", "2026-04-10", "", ""] * 100, days)
+    rows = ending(["2025-10-20", "2026-04-30", "", ""] * 100, days)
     for row in rows:
         if not row["End"] or (row["Seen"] < days[-1] and row["End"] > "2026"):
             row["End"] = NEVER[0]
@@ -94,6 +99,6 @@ def test_an_end_that_was_to_come_earlier_makes_nobody_a_customer(tmp_path: Path)
     active = whole(tmp_path / "active")
     stays = {row["Account"] for row in rows if (row["Seen"], row["End"]) == (days[-1], NEVER[0])}
     assert stays <= set(active["customer_id"])
-    left = {row["Account"] for row in rows if row["End"] == "2026-04-10"}
+    left = {row["Account"] for row in rows if row["End"] == "2026-04-30"}
     assert left
     assert not left & set(active["customer_id"])

@@ -36,7 +36,7 @@ def has_left(identity: Identity, judged: Judged) -> str:
     if not identity.snapshot:
         return f"coalesce({happened(end)}, false)"
     seen = judged.value(identity.snapshot, "snapshot")
-    return f"coalesce({end} <= {_horizon(identity, seen, 1)}, false)"
+    return f"coalesce({end} <= {horizon_away(identity, seen, 1)}, false)"
 
 
 def gone_by_now(identity: Identity, judged: Judged) -> str | None:
@@ -50,7 +50,7 @@ def gone_by_now(identity: Identity, judged: Judged) -> str | None:
     Raises:
         KeyError: a column isn't there.
     """
-    dates = _end_and_snapshot(identity, judged)
+    dates = end_and_snapshot(identity, judged)
     if dates is None:
         return None
     end, seen = dates
@@ -101,19 +101,27 @@ def leavings_to_come(
         )
 
 
-def long_gone(
+def unlike_leavings(
+    connection: duckdb.DuckDBPyConnection, judged: Judged, identity: Identity
+) -> Iterator[str]:
+    """The problems of dates of leaving that the contract's horizon doesn't go with."""
+    yield from _long_gone(connection, judged, identity)
+    yield from _long_ago(connection, judged, identity)
+
+
+def _long_gone(
     connection: duckdb.DuckDBPyConnection, judged: Judged, identity: Identity
 ) -> Iterator[str]:
     """The problem of rows whose customers had left before their snapshot, by more than a horizon.
 
     Nearer ones are let be: some companies list who left during a month at its end.
     """
-    dates = _end_and_snapshot(identity, judged)
+    dates = end_and_snapshot(identity, judged)
     if dates is None:
         return
     end, seen = dates
     query = f"""SELECT count(*) FROM {judged.name}
-        WHERE {USED} AND {end} < {_horizon(identity, seen, -1)}"""
+        WHERE {USED} AND {end} < {horizon_away(identity, seen, -1)}"""
     if gone := int(one(connection, query)[0]):
         yield (
             f"{judged.name}: {gone:,} rows are of customers who had left more than "
@@ -122,7 +130,7 @@ def long_gone(
         )
 
 
-def long_ago(
+def _long_ago(
     connection: duckdb.DuckDBPyConnection, judged: Judged, identity: Identity
 ) -> Iterator[str]:
     """The problem of a table without snapshots whose customers left in the course of more than a
@@ -133,8 +141,8 @@ def long_ago(
     query = f"""WITH gone AS (
             SELECT {end} AS day, {latest_leaving(end)} AS last
             FROM {judged.name} WHERE {USED} AND {happened(end)})
-        SELECT count(*) FILTER (day < {_horizon(identity, "last", -1)}), count(*), min(day),
-            any_value(last), any_value({_horizon(identity, "last", -1)}) FROM gone"""
+        SELECT count(*) FILTER (day < {horizon_away(identity, "last", -1)}), count(*), min(day),
+            any_value(last), any_value({horizon_away(identity, "last", -1)}) FROM gone"""
     early, left, first, last, since = one(connection, query)
     if early > FEW * left:
         yield (
@@ -147,33 +155,7 @@ def long_ago(
         )
 
 
-def not_yet_known(
-    connection: duckdb.DuckDBPyConnection, judged: Judged, identity: Identity
-) -> Iterator[str]:
-    """The note of rows who may still leave within their horizon, as far as the table goes."""
-    dates = _end_and_snapshot(identity, judged)
-    if dates is None:
-        return
-    end, seen = dates
-    query = f"""WITH told AS (
-            SELECT {seen} AS seen, {end} AS gone, {_horizon(identity, seen, 1)} AS until
-            FROM {judged.name} WHERE {USED}),
-        known AS (
-            SELECT greatest(max(seen),
-                max(gone) FILTER (gone <= until AND {happened("gone")})) AS day FROM told)
-        SELECT count(*) FILTER (until > day AND coalesce(gone > until, true)), any_value(day)
-        FROM told, known"""
-    count, day = one(connection, query)
-    if count:
-        yield (
-            f"{judged.name}: {count:,} rows count as stayed, though their horizon of "
-            f"{identity.horizon_months:g} months ends after {day:%Y-%m-%d}, the last day that the "
-            "table tells of: if it was made earlier than their horizon ended, leave the newest "
-            "snapshots out"
-        )
-
-
-def _end_and_snapshot(identity: Identity, judged: Judged) -> tuple[str, str] | None:
+def end_and_snapshot(identity: Identity, judged: Judged) -> tuple[str, str] | None:
     """SQL of the days of a row's leaving and of its snapshot; None where the contract lacks one.
 
     Raises:
@@ -185,7 +167,7 @@ def _end_and_snapshot(identity: Identity, judged: Judged) -> tuple[str, str] | N
     return end, judged.value(identity.snapshot, "snapshot")
 
 
-def _horizon(identity: Identity, seen: str, sign: int) -> str:
+def horizon_away(identity: Identity, seen: str, sign: int) -> str:
     """SQL of the day that is a horizon after (1) or before (-1) a snapshot. From the last day of a
     month it is the last day of another: contracts end then."""
     months = sign * identity.horizon_months

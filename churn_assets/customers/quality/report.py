@@ -24,7 +24,7 @@ class FileReport:
 
 @dataclass(frozen=True)
 class ColumnReport:
-    """One column of the rows that are used.
+    """One column of the rows that are used, or whose outcome isn't known yet.
 
     Attributes:
         column: its name.
@@ -48,10 +48,10 @@ class TableReport:
     Attributes:
         name: `history`, `active` or `campaign`.
         files: that were read.
-        rows, used, refused: counts.
+        rows, used, refused: counts; of a history, used to learn from and to try on.
         doubled: rows equal to an earlier one in every cell; counted once.
         conflicting: ids in rows that differ; those are refused.
-        left_out: reason -> rows.
+        left_out: reason -> rows, by a rule of the contract or for want of a known outcome.
         refusals: every kind.
         refused_file: where refused rows were written.
         positives: customers who left, or answers to the campaign; None without a label.

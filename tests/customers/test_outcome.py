@@ -1,0 +1,161 @@
+"""Whose outcome is known: rows whose horizon isn't over are neither learnt from nor tried on."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from churn_assets.customers.contract.yaml_lines import Document
+from churn_assets.datasets.errors import DataError
+from tests.customers.conftest import CONTRACT, Checked, Rows, as_csv, made_rows
+from tests.customers.test_leaving import DAYS, ending, spread, told
+from tests.customers.test_typed_tables import contract, whole, written
+
+IDENTITY = Document.parse(told(1)).value["identity"]
+NEXT = dict(pairwise(DAYS))
+UNKNOWN = "neither learnt from nor tried on"
+
+
+def early(last: str, count: int = 400) -> Rows:
+    """The company's snapshots in a table that was made on the day `last`."""
+    return ending([end if end <= last else "" for end in spread(count)])
+
+
+def days_of(table: pd.DataFrame) -> set[str]:
+    return set(table["snapshot"].astype(str).str[:10])
+
+
+@pytest.mark.parametrize(
+    ("horizon", "last", "known"),
+    [
+        (1, "2026-04-30", 6),
+        (1, "2026-04-27", 6),  # three days are let be
+        (1, "2026-04-26", 5),
+        (1, "2026-03-31", 5),  # made with the newest snapshot
+        (0.5, "2026-04-14", 6),  # a day of half a month
+        (0.5, "2026-04-13", 5),
+        (2, "2026-04-30", 5),
+        (2, "2026-04-24", 5),  # six of two
+        (2, "2026-04-22", 4),
+        (3, "2026-04-14", 3),
+    ],
+)
+def test_snapshots_whose_horizon_is_over_are_used(
+    horizon: float, last: str, known: int, checked: Checked, tmp_path: Path
+) -> None:
+    """All rows of the others are left out, of leavers as well; by check and tables alike."""
+    rows = early(last)
+    (tmp_path / "history.csv").write_text(as_csv(rows))
+    report = checked(told(horizon))
+    used = [row for row in rows if row["Seen"] in DAYS[:known]]
+    table = report.tables[0]
+    assert (table.used, table.rows) == (len(used), len(rows))
+    assert report.problems == []
+    notes = [note for note in report.notes if UNKNOWN in note]
+    assert len(notes) == (known < len(DAYS))
+    if notes:
+        assert notes[0] == (
+            f"history: {len(rows) - len(used):,} of {len(rows):,} rows, those of snapshots from "
+            f"{DAYS[known]} on, are neither learnt from nor tried on: their horizon of "
+            f"{horizon:g} months isn't over by {last}, the last day that the table tells of; who "
+            "is active doesn't change by that"
+        )
+        assert table.left_out == {
+            f"horizon of {horizon:g} months not over by {last}": len(rows) - len(used)
+        }
+    frame = written(tmp_path, contract(identity=IDENTITY | {"horizon_months": horizon}), rows)
+    assert days_of(frame) <= set(DAYS[:known])
+    assert max(days_of(frame[frame["split"] == "test"])) == DAYS[known - 1]
+
+
+def test_the_newest_snapshot_s_rate_is_that_of_a_whole_horizon(
+    checked: Checked, tmp_path: Path
+) -> None:
+    """An export of two weeks after it taught that half as many leave, and was what the model was
+    tried on. The rate that is told and the held-out rows are as if that export had come later."""
+    (tmp_path / "early").mkdir()
+    rows = early("2026-04-14", 1_200)
+    table = written(tmp_path / "early", contract(identity=IDENTITY), rows)
+    tried = table[table["split"] == "test"].set_index("customer_id")["churn"]
+    assert days_of(table[table["split"] == "test"]) == {"2026-02-28"}
+    ends = {row["Account"]: row["End"] for row in ending(spread(1_200))}
+    assert tried.sum() >= 3
+    for who, left in tried.items():
+        assert left == ("2026-02-28" < ends[who] <= "2026-03-31")
+    (tmp_path / "history.csv").write_text(as_csv(rows))
+    found = checked(told(1)).tables[0]
+    later = [row for row in ending(spread(1_200)) if row["Seen"] < DAYS[-1]]
+    left = sum("" < row["End"] <= NEXT[row["Seen"]] for row in later)
+    assert (found.used, found.positives) == (len(later), left)
+
+
+def test_who_is_active_is_so_as_before(tmp_path: Path) -> None:
+    """As of the newest snapshot, though nothing is learnt from it."""
+    rows = early("2026-04-14")
+    written(tmp_path, contract(identity=IDENTITY), rows)
+    active = whole(tmp_path / "active")
+    stays = {row["Account"] for row in rows if row["Seen"] == DAYS[-1] and not row["End"]}
+    assert set(active["customer_id"]) == stays
+    assert days_of(active) == {DAYS[-1]}
+
+
+def test_leavings_that_are_announced_don_t_tell_of_their_day(
+    checked: Checked, tmp_path: Path
+) -> None:
+    """One who is to leave next year, or left beyond their row's horizon: the others' is open."""
+    rows = early("2026-03-31")
+    for row in rows[-6:]:
+        row["End"] = "2099-04-01"
+    (tmp_path / "history.csv").write_text(as_csv(rows))
+    assert any("isn't over by 2026-03-31" in note for note in checked(told(1)).notes)
+
+
+@pytest.mark.parametrize(
+    ("days", "horizon", "lacking"),
+    [
+        (DAYS[-1:], 1, "nothing is left"),
+        (DAYS[-2:], 1, "one snapshot is left, and none to try the model on later"),
+        (DAYS, 4, "less than half is left"),
+        (DAYS, 12, "nothing is left"),
+    ],
+)
+def test_too_few_that_are_known_are_a_problem(
+    days: tuple[str, ...], horizon: int, lacking: str, checked: Checked, tmp_path: Path
+) -> None:
+    """Rather than a model of whoever is left; with what to do, and until when to wait."""
+    rows = [row for row in early("2026-03-31") if row["Seen"] in days]
+    (tmp_path / "history.csv").write_text(as_csv(rows))
+    report = checked(told(horizon))
+    [problem] = [said for said in report.problems if UNKNOWN in said]
+    until = {1: "2026-04-30", 4: "2026-07-31", 12: "2027-03-31"}[horizon]
+    assert problem.endswith(
+        f"; {lacking}: add earlier snapshots, set horizon_months to less, or take a table that "
+        f"tells of all leavings up to {until}"
+    )
+    assert not any(UNKNOWN in note for note in report.notes)
+    if lacking == "nothing is left":
+        with pytest.raises(DataError, match=rf"\({len(rows):,} rows' horizon isn't over\)"):
+            written(tmp_path, contract(identity=IDENTITY | {"horizon_months": horizon}), rows)
+
+
+def test_nothing_is_unknown_without_dates_of_snapshots(checked: Checked, tmp_path: Path) -> None:
+    """The company's own label says what it says, and a table without snapshots is of one day."""
+    ends = [str(day)[:10] for day in pd.date_range("2026-03-20", "2026-04-14", periods=400)]
+    dated = [
+        {k: v for k, v in row.items() if k not in ("Seen", "Cancelled")}
+        | {"End": end if label["Cancelled"] == "yes" else ""}
+        for row, label, end in zip(ending([""] * 400, [DAYS[0]]), made_rows(), ends, strict=True)
+    ]
+    labelled = [row | {"Seen": day} for day in DAYS[-2:] for row in made_rows()]
+    for rows, text in (
+        (made_rows(), CONTRACT),
+        (labelled, CONTRACT.replace("months: 3", "months: 3\n  snapshot: Seen")),
+        (dated, told(1).replace("\n  snapshot: Seen", "")),
+    ):
+        (tmp_path / "history.csv").write_text(as_csv(rows))
+        report = checked(text)
+        assert report.tables[0].used == len(rows)
+        assert not any(UNKNOWN in said for said in (*report.notes, *report.problems))
