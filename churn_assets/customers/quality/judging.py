@@ -23,6 +23,7 @@ from churn_assets.customers.quality.columns import (
     value,
     word,
 )
+from churn_assets.customers.quality.mended import leave_out_mended
 from churn_assets.customers.quality.workspace import cell_of, cells_of, marks_in, one
 from churn_assets.customers.reading.numbers import Marks
 from churn_assets.customers.reading.table import ReadFile, ReadTable
@@ -133,13 +134,15 @@ def judge(
         for file, mark in zip(read.files, marks, strict=True)
     ]
     connection.execute(f"CREATE TABLE {name}_all AS {' UNION ALL '.join(parts)}")
-    _leave_out_mended(connection, name, read)
     left_out = _leave_out(connection, name, table, read, zone)
     keys = {f"v{i}": column.name for i, column in enumerate(there) if column.name in key}
     cells = [
         trimmed(f"c{i}") if column in keys.values() else f"c{i}"
         for i, column in enumerate(read.columns)
     ]
+    stayed, made_room = leave_out_mended(connection, name, read, cells, list(keys))
+    problems += stayed
+    notes += made_room
     _find_repeated(connection, name, cells, keys, once)
     broken = _broken(connection, name, read)
     used, refused, doubled = one(
@@ -285,17 +288,6 @@ def _null(column: Column) -> str:
         return str(column.unclear)
     kinds = {"number": "DOUBLE", "flag": "BOOLEAN", "date": "DATE", "date_or_blank": "DATE"}
     return f"NULL::{kinds.get(column.reads, 'VARCHAR')}"
-
-
-def _leave_out_mended(connection: duckdb.DuckDBPyConnection, name: str, read: ReadTable) -> None:
-    numbers = {file.name: file.number for file in read.files}
-    places = sorted({(numbers[file], row) for file, row in read.mended if file in numbers})
-    connection.execute(f"CREATE TABLE {name}_mended (file INTEGER, row BIGINT)")
-    if places:
-        connection.executemany(f"INSERT INTO {name}_mended VALUES (?, ?)", places)
-        connection.execute(
-            f"DELETE FROM {name}_all WHERE (file, row) IN (SELECT (file, row) FROM {name}_mended)"
-        )
 
 
 def _leave_out(
