@@ -43,7 +43,8 @@ def leave_out_mended(
     connection.execute(f"CREATE TABLE {name}_mended (file INTEGER, row BIGINT)")
     numbers = {file.name: file.number for file in read.files}
     mending = sorted({mended.by for mended in read.mended})
-    problems, notes = [], []
+    problems: list[str] = []
+    notes: list[str] = []
     for by in mending:
         named = [(numbers.get(m.file, by), m.row, m.by_row) for m in read.mended if m.by == by]
         places = [place for place in named if place[0] != by]  # no file mends itself
