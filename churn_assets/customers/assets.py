@@ -143,7 +143,7 @@ def _own() -> list[dg.AssetsDefinition]:
         }
         return _made(artifact, figures)
 
-    @dg.asset(group_name=GROUP, kinds={"parquet"}, code_version="5")
+    @dg.asset(group_name=GROUP, kinds={"parquet"}, code_version="6")
     def active_customers(
         own_tables: dg.ResourceParam[OwnTables], store: StoreResource, customer_history: Artifact
     ) -> dg.MaterializeResult[Artifact]:

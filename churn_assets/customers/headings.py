@@ -11,7 +11,7 @@ import unicodedata
 from functools import cache
 from typing import Literal
 
-from churn_assets.customers import nordic
+from churn_assets.customers import nordic, permissions
 
 Meaning = Literal[
     "left", "status", "value", "monthly", "money", "months", "half_year", "year", "quarter",
@@ -392,5 +392,6 @@ def says(name: str, meaning: Meaning, *, whole: bool = False) -> bool:
 @cache
 def pattern_of(meaning: Meaning) -> re.Pattern[str]:
     """What says this in a heading that is `plain` and `folded`."""
-    patterns = (*_SAID[meaning], *nordic.SAID.get(meaning, ()))
+    others = (nordic.SAID, permissions.SAID)
+    patterns = (*_SAID[meaning], *(said for other in others for said in other.get(meaning, ())))
     return re.compile("|".join(rf"\b(?:{said})(?:\b|$)" for said in patterns))
