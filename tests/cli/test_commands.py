@@ -206,6 +206,18 @@ def test_rollback_and_promote_move_what_serves(churn: Churn) -> None:
     assert json.loads(churn("report", "--json").stdout)["release_id"] == newer
 
 
+@pytest.mark.parametrize("columns", ["80", "30"])
+def test_an_id_of_the_list_is_one_that_promote_knows(churn: Churn, columns: str) -> None:
+    """Why: on 80 columns, and in a pipe, the list cut the ids that promote asks for whole. How one
+    begins will do, where only one begins so."""
+    newer = json.loads(churn("report", "--json").stdout)["release_id"]
+    assert newer in churn("releases", COLUMNS=columns).stdout
+    assert churn("promote", newer[:14]).returncode == 0
+    of_both = churn("promote", newer[:4])
+    assert of_both.returncode == 1
+    assert f"no release '{newer[:4]}'" in of_both.stderr
+
+
 def test_without_a_release_it_says_what_to_do(churn: Churn, tmp_path: Path) -> None:
     """The first command a newcomer types in the wrong order must point the way."""
     for command in (
