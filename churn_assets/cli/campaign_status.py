@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from churn_assets.customers.strangers import first_of
+from churn_assets.domain.words import counted
 
 COLUMNS = {
     "\nday": "day",
@@ -45,7 +46,8 @@ def show_status(report: Mapping[str, Any]) -> None:
     console.print(table)
     for day in report["days"]:
         if (said := MISSED.get(day["list"])) is not None:
-            typer.echo(f"{day['day']}: {day['planned']:,} contacts were approved, and {said}")
+            planned = counted(day["planned"], "contact was", "contacts were")
+            typer.echo(f"{day['day']}: {planned} approved, and {said}")
     if (never := sum(day["not_sent"] for day in report["days"])) > 0:
         typer.echo(f"Handed over and reported as not sent: {never:,}")
     if (silent := sum(day["unreported"] for day in report["days"])) > 0:

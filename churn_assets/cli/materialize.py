@@ -154,7 +154,7 @@ class RunView:
                 say(f"  [red]✗ {name}[/] {text}")
 
 
-def counted(checks: Mapping[str, int], *, succeeded: bool) -> str:
+def verdicts(checks: Mapping[str, int], *, succeeded: bool) -> str:
     """How many checks passed, warned and failed; of a run that succeeded although some failed, what
     that means."""
     passed, warned, failed = checks.values()
@@ -264,7 +264,7 @@ def _follow(job: str, home: Path) -> None:
         f"not made again by the next run; log: {log}"
         if view.stopped
         else f"{job}: {run.status.value} in {seconds:.0f} s; "
-        f"checks: {counted(view.checks, succeeded=run.is_success)}; log: {log}",
+        f"checks: {verdicts(view.checks, succeeded=run.is_success)}; log: {log}",
         highlight=False,
     )
     if failed:

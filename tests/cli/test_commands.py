@@ -130,7 +130,7 @@ def test_feedback_becomes_a_campaign_log(home: Path, tmp_path: Path, churn: Chur
         done = churn("feedback", str(tmp_path / name))
         assert done.returncode == 0, done.stderr
         assert "4 events left out" in done.stderr
-        assert "1 answers left out: to 20 %, which none of the present offers is" in done.stderr
+        assert "1 answer left out: to 20 %, which none of the present offers is" in done.stderr
         table = read_any_table(tmp_path / name, [*COLUMNS, "monthly_charges"])
         [row] = read_cells(table, COLUMNS, name).to_dict("records")
         assert (row["offer_level"], row["accepted"]) == (3, True)
@@ -185,7 +185,7 @@ def test_a_refusal_that_names_its_decision_is_to_what_that_offered(
     log.close()
     done = churn("feedback", str(tmp_path / "log.csv"))
     assert done.returncode == 0, done.stderr
-    assert "1 contacts of the last 30 days left out" in done.stderr
+    assert "1 contact of the last 30 days left out" in done.stderr
     table = read_any_table(tmp_path / "log.csv", list(COLUMNS))
     rows = read_cells(table, COLUMNS, "log.csv").to_dict("records")  # another test's, too
     [row] = [row for row in rows if not row["accepted"]]

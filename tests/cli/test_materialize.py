@@ -15,7 +15,7 @@ import pytest
 from rich.console import Console
 from rich.progress import Progress
 
-from churn_assets.cli.materialize import SILENT_SECONDS, RunView, counted, only_run_of
+from churn_assets.cli.materialize import SILENT_SECONDS, RunView, only_run_of, verdicts
 from churn_assets.orchestration.run_follower import Kind, RunEvent
 from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.storage.current import asset_pointer
@@ -205,10 +205,10 @@ def test_a_failed_check_is_found_in_a_log() -> None:
         view(RunEvent(kind, f"risk_model: {kind}", "value 1", 0.0))
     assert "  ! risk_model: check_warned value 1" in screen.getvalue()
     assert "  ✗ risk_model: check_failed value 1" in screen.getvalue()
-    told = counted(view.checks, succeeded=True)
+    told = verdicts(view.checks, succeeded=True)
     assert told.startswith("1 passed, 1 warned, 1 failed and stopped nothing (`churn report`")
-    assert counted(view.checks, succeeded=False) == "1 passed, 1 warned, 1 failed"
-    assert counted({**view.checks, "check_failed": 0}, succeeded=True).endswith(" 0 failed")
+    assert verdicts(view.checks, succeeded=False) == "1 passed, 1 warned, 1 failed"
+    assert verdicts({**view.checks, "check_failed": 0}, succeeded=True).endswith(" 0 failed")
 
 
 def test_old_logs_make_room(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
