@@ -93,7 +93,11 @@ def test_predict_over_http_sends_its_key(churn: Churn) -> None:
     """Where the settings ask for a key, the command's own server does too."""
     digest = hashlib.sha256(b"the-key").hexdigest()
     keys = {"CHURN_API__KEY_HASHES": f'["desk:{digest}"]'}
-    assert "401" in churn("predict", "--sample", "--over-http", **keys).stderr
+    keyless = churn("predict", "--sample", "--over-http", **keys)
+    assert "401: the settings ask callers for a key; put one" in keyless.stderr
+    assert "CHURN_API_KEY" in keyless.stderr
+    wrong = churn("predict", "--sample", "--over-http", **keys, CHURN_API_KEY="another")
+    assert "401: the key in CHURN_API_KEY is none that the settings name" in wrong.stderr
     done = churn("predict", "--sample", "--over-http", **keys, CHURN_API_KEY="the-key")
     assert done.returncode == 0, done.stderr
 
