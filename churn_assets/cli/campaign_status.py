@@ -28,8 +28,8 @@ COLUMNS = {
 """A column's head -> the day's figure in it."""
 WIDEST = 120  # of a narrower screen the lines are longer, and whole
 MISSED = {
-    "none": "no list of them went out",
-    "exported": "their list was exported and not handed over",
+    "none": "no list went out",
+    "exported": "the list was exported and not handed over",
 }
 """What became of a day's list -> in words, where somebody has to look."""
 
