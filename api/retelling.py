@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 
 from churn_assets.campaign.errors import LedgerError
-from churn_assets.campaign.opening import RETOLD
+from churn_assets.campaign.opening import retold
 from churn_assets.storage.protocol import ArtifactError
 
 log = logging.getLogger("api.retelling")
@@ -70,6 +70,6 @@ class Retelling:
                 log.error("the contact ledger may lack what was reported as feedback: %s", error)
             return False
         if told:
-            log.warning(RETOLD.format(count=told))
+            log.warning(retold(told))
         self._done.set()
         return True

@@ -196,14 +196,17 @@ def _inputs(changed: Report) -> Report:
 def a_cheaper_world_never_spends_less(report: Report) -> dg.AssetCheckResult:
     """The learned policy is not shown to spend less where more of the allowance is left."""
     learned = report["learned"]
+    fall, error = gates.largest_fall(learned)
     return dg.AssetCheckResult(
         passed=gates.a_cheaper_world_never_spends_less(learned),
         severity=dg.AssetCheckSeverity.WARN,
         metadata={
+            "fall_of_spend": fall,
+            "standard_error": error,
+            "shown_by": SHOWN,
+            "bound": gates.SAME_SPEND,
             "expected_spend": learned["spend_by_allowance"],
             "steps": learned["spend_steps"],
-            "same_spend": gates.SAME_SPEND,
-            "shown_by": SHOWN,
         },
     )
 

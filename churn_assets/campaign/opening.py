@@ -12,6 +12,7 @@ from churn_assets.campaign.contacts.feed import LedgerFeed
 from churn_assets.campaign.contacts.opening import LateLedger
 from churn_assets.customers.contract.model import Contract, load_contract
 from churn_assets.domain.experiment import ExperimentConfig
+from churn_assets.domain.words import counted
 from churn_assets.serving.feedback import open_feedback_log
 from churn_assets.storage.protocol import ArtifactStore
 
@@ -19,10 +20,14 @@ if TYPE_CHECKING:
     from churn_assets.campaign.contacts.ledger import Ledger
     from churn_assets.campaign.workflow import Campaigns
 
-RETOLD = (
-    "the contact ledger lacked {count:,} events of the feedback log, as one does that was restored "
-    "from an older copy: it was told them again (docs/operations.md, Restore)"
-)
+
+def retold(count: int) -> str:
+    """That the ledger was told so many events of the feedback log again."""
+    events, them = counted(count, "event"), "it" if count == 1 else "them"
+    return (
+        f"the contact ledger lacked {events} of the feedback log, as one does that was restored "
+        f"from an older copy: it was told {them} again (docs/operations.md, Restore)"
+    )
 
 
 def tell_again(
@@ -36,7 +41,7 @@ def tell_again(
     """
     with closing(LedgerFeed(open_feedback_log(store, home), ledger)) as feed:
         if told := feed.retell():
-            say(RETOLD.format(count=told))
+            say(retold(told))
 
 
 def open_campaigns(

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from churn_assets.serving.engine import Options, RetentionEngine
 
 KEY_VARIABLE = "CHURN_API_KEY"
+KEYLESS = (
+    "the API answered 401: the settings ask callers for a key; put one that may `decide` into "
+    f"{KEY_VARIABLE}, or predict without --over-http"
+)
+WRONG_KEY = f"the API answered 401: the key in {KEY_VARIABLE} is none that the settings name"
 
 Ask = Callable[[list[Any], Mapping[str, str]], list[dict[str, Any]]]
 """Customers in the form of `POST /predict`, and by which of `domain.contact_rules.RULES` their file
@@ -144,6 +149,8 @@ def http_asker(*, record: bool = True) -> Iterator[Ask]:
 
         def post(path: str, body: Any) -> httpx.Response:
             answer = client.post(path, json=body)
+            if answer.status_code == httpx.codes.UNAUTHORIZED:
+                raise fail(RuntimeError(KEYLESS if key is None else WRONG_KEY))
             if answer.is_error and answer.status_code != httpx.codes.UNPROCESSABLE_ENTITY:
                 raise fail(RuntimeError(f"the API answered {answer.status_code}: {answer.text}"))
             return answer

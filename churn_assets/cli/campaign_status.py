@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from churn_assets.customers.strangers import first_of
+from churn_assets.domain.words import counted
 
 COLUMNS = {
     "\nday": "day",
@@ -27,8 +28,8 @@ COLUMNS = {
 """A column's head -> the day's figure in it."""
 WIDEST = 120  # of a narrower screen the lines are longer, and whole
 MISSED = {
-    "none": "no list of them went out",
-    "exported": "their list was exported and not handed over",
+    "none": "no list went out",
+    "exported": "the list was exported and not handed over",
 }
 """What became of a day's list -> in words, where somebody has to look."""
 
@@ -45,7 +46,8 @@ def show_status(report: Mapping[str, Any]) -> None:
     console.print(table)
     for day in report["days"]:
         if (said := MISSED.get(day["list"])) is not None:
-            typer.echo(f"{day['day']}: {day['planned']:,} contacts were approved, and {said}")
+            planned = counted(day["planned"], "contact was", "contacts were")
+            typer.echo(f"{day['day']}: {planned} approved, and {said}")
     if (never := sum(day["not_sent"] for day in report["days"])) > 0:
         typer.echo(f"Handed over and reported as not sent: {never:,}")
     if (silent := sum(day["unreported"] for day in report["days"])) > 0:

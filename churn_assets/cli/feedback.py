@@ -12,6 +12,7 @@ import typer
 
 from churn_assets.cli.errors import fail
 from churn_assets.cli.releases import open_registry
+from churn_assets.domain.words import counted
 from churn_assets.settings import load_settings
 from churn_assets.storage.current import current_artifact
 
@@ -58,8 +59,8 @@ def feedback(
         typer.echo(said, err=True)
     if found.early:
         typer.echo(
-            f"{found.early} contacts of the last {settings.outcomes.answer_days} days left out: "
-            "they can still be answered",
+            f"{counted(found.early, 'contact')} of the last "
+            f"{counted(settings.outcomes.answer_days, 'day')} left out: can still be answered",
             err=True,
         )
     if not found.rows:
@@ -112,22 +113,22 @@ def _left_out(found: CampaignRows) -> Iterator[str]:
 
     if found.misdated:
         yield (
-            f"{len(found.misdated)} events left out: before {EARLIEST:%Y} or in the future "
-            f"(first: event {found.misdated[0]})"
+            f"{counted(len(found.misdated), 'event')} left out: before {EARLIEST:%Y} or in the "
+            f"future (first: event {found.misdated[0]})"
         )
     if found.unoffered:
         which = ", ".join(f"{each} %" for each in sorted({*found.unoffered}))
         yield (
-            f"{len(found.unoffered)} answers left out: to {which}, which none of the present "
-            "offers is, so that the accept model has no level for it"
+            f"{counted(len(found.unoffered), 'answer')} left out: to {which}, which none of "
+            "the present offers is, so that the accept model has no level for it"
         )
     if found.untold:
         yield (
-            f"{found.untold} contacts left out: nobody said which offer they made, and no decision "
-            "of the log names it"
+            f"{counted(found.untold, 'contact')} left out: nobody said which offer was made, and "
+            "no decision of the log names it"
         )
     if found.strangers:
         yield (
-            f"{found.strangers} answers left out: of customers whom the latest predictions don't "
-            "have; if they have left, what is learnt is of those who stayed"
+            f"{counted(found.strangers, 'answer')} left out: of customers whom the latest "
+            "predictions don't have; if they have left, what is learnt is of those who stayed"
         )

@@ -6,7 +6,7 @@ import fcntl
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
@@ -148,9 +148,20 @@ class RunView:
             say(f"  [red]✗ {name}[/]\n    {text}")
         else:
             self.checks[event.kind] += 1
-            if event.kind != "check_passed":
-                colour = "red" if event.kind == "check_failed" else "yellow"
-                say(f"  [{colour}]! {name}[/] {text}")
+            if event.kind == "check_warned":
+                say(f"  [yellow]! {name}[/] {text}")
+            elif event.kind == "check_failed":
+                say(f"  [red]✗ {name}[/] {text}")
+
+
+def verdicts(checks: Mapping[str, int], *, succeeded: bool) -> str:
+    """How many checks passed, warned and failed; of a run that succeeded although some failed, what
+    that means."""
+    passed, warned, failed = checks.values()
+    meant = " and stopped nothing (`churn report` says what is served)"
+    return (
+        f"{passed} passed, {warned} warned, {failed} failed{meant if failed and succeeded else ''}"
+    )
 
 
 def new_log(job: str) -> Path:
@@ -246,14 +257,14 @@ def _follow(job: str, home: Path) -> None:
             view = RunView(progress, steps=len(load_job(job).nodes))
             told, tags = (view, {}) if ahead is None else (_both(view, ahead), ahead.tags)
             run = run_job(job, told, log, tags=tags)
-    passed, warned, failed = view.checks.values()
+    failed = view.checks["check_failed"]
     seconds = time.monotonic() - began
     Console(stderr=True, soft_wrap=True).print(
         f"{job}: stopped in {view.stopped} after {seconds:.0f} s; what was finished is kept, and "
         f"not made again by the next run; log: {log}"
         if view.stopped
         else f"{job}: {run.status.value} in {seconds:.0f} s; "
-        f"checks: {passed} passed, {warned} warned, {failed} failed; log: {log}",
+        f"checks: {verdicts(view.checks, succeeded=run.is_success)}; log: {log}",
         highlight=False,
     )
     if failed:

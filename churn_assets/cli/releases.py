@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from churn_assets.cli.errors import fail
 from churn_assets.release.bundle import ReleaseError
@@ -60,7 +60,7 @@ def releases(
     if not registry.store.is_begun():
         typer.echo(NOTHING.format(url=registry.store.url), err=True)
     latest, records = registry.latest(), registry.records()
-    table = Table("", "release", "created (UTC)", "status", "why")
+    table = Table("", _whole_ids(records), "created (UTC)", "status", "why")
     for record in records:
         serves = latest is not None and record.release_id == latest.release_id
         status = "withdrawn" if record.withdrawn else "promoted" if record.promoted else "kept"
@@ -68,9 +68,16 @@ def releases(
             status = "set aside"
         created = f"{record.created:%Y-%m-%d %H:%M}"
         table.add_row("→" if serves else "", record.release_id, created, status, record.reason)
-    Console().print(table)
+    Console().print(table, crop=False)
     if verify and not _all_sound(registry, records):
         raise typer.Exit(1)
+
+
+def _whole_ids(records: Sequence[ReleaseRecord]) -> Column:
+    """The column of the ids, which are neither cut nor folded however narrow the screen is: they
+    are copied into `churn promote`."""
+    longest = max((len(record.release_id) for record in records), default=0)
+    return Column("release", no_wrap=True, min_width=longest)
 
 
 def _all_sound(registry: ReleaseRegistry, records: Sequence[ReleaseRecord]) -> bool:
@@ -93,10 +100,19 @@ def rollback() -> None:
 
 
 def promote(
-    release_id: Annotated[str, typer.Argument(help="an id that `churn releases` lists")],
+    release_id: Annotated[
+        str, typer.Argument(help="an id that `churn releases` lists, or how one begins")
+    ],
 ) -> None:
     """Let a kept release serve, by decision of a person."""
-    _say(open_registry().promote(release_id, BY_HAND))
+    registry = open_registry()
+    _say(registry.promote(_named(registry, release_id), BY_HAND))
+
+
+def _named(registry: ReleaseRegistry, begins: str) -> str:
+    """The only kept release whose id begins so; where there isn't exactly one, what was given."""
+    ids = [r.release_id for r in registry.records() if begins and r.release_id.startswith(begins)]
+    return ids[0] if len(ids) == 1 else begins
 
 
 def _say(latest: Latest) -> None:

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from churn_assets.cli.materialize import records_in
 from churn_assets.cli.releases import open_registry
+from churn_assets.cli.report_summary import summary_of
 from churn_assets.decision.evaluation import gates as policy
 from churn_assets.domain.evidence import SHOWN
 from churn_assets.domain.paths import absolute
@@ -38,7 +39,8 @@ def register(app: typer.Typer) -> None:
 def report(
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable")] = False,
 ) -> None:
-    """Metrics of the latest release, area by area, with the gates and whether each holds."""
+    """Metrics of the latest release: a summary, then area by area with the gates and whether each
+    holds."""
     registry = open_registry()
     if registry.latest() is None:
         _show_unreleased(registry.store, as_json)
@@ -49,16 +51,17 @@ def report(
         typer.echo(json.dumps(manifest.report, indent=2))
         return
     console = Console(soft_wrap=True)
-    console.print(f"Release {manifest.release_id}", highlight=False)
-    stages = {"policy": folder / "reports" / "policy_report.json"}  # where its gates look
-    for area, section in manifest.report.items():
-        if isinstance(section, Mapping):
-            detail = stages.get(area)
-            measured = json.loads(detail.read_bytes()) if detail and detail.is_file() else section
-            console.print()
-            gates = gates_by_area(measured).get(area, ())
-            console.print(area_table(area, section, measured, gates))
-            _show_responses(section, console)
+    sections = {a: section for a, section in manifest.report.items() if isinstance(section, dict)}
+    detail = folder / "reports" / "policy_report.json"  # where the policy's gates look
+    measured = sections | ({"policy": json.loads(detail.read_bytes())} if detail.is_file() else {})
+    gates = {area: gates_by_area(measured[area]).get(area, ()) for area in sections}
+    missed = {area: missed_by(gates[area], measured[area]) for area in sections}
+    for line in summary_of(manifest, missed):
+        console.print(line, highlight=False, markup=False)
+    for area, section in sections.items():
+        console.print()
+        console.print(area_table(area, section, measured[area], gates[area]))
+        _show_responses(section, console)
 
 
 def _show_unreleased(store: ArtifactStore, as_json: bool) -> None:
@@ -227,6 +230,13 @@ def judged(gate: Gate, measured: Mapping[str, Any]) -> tuple[str, str, str]:
     else:  # beyond its bound by no more than chance gives, where it holds all the same
         verdict = HOLDS if gate.holds(value) else f"{HOLDS} (within ± {SHOWN * error:.2g})"
     return f"{value:.4g}", ", ".join(bounds), verdict
+
+
+def missed_by(gates: Sequence[Gate], measured: Mapping[str, Any]) -> list[str]:
+    """Names of the gates that the area's table shows as missed, and which of them only warn."""
+    verdicts = {gate.name.replace("_", " "): judged(gate, measured)[2] for gate in gates}
+    said = {MISSED: "", WARNS: " (warns)"}
+    return [f"{name}{said[verdict]}" for name, verdict in verdicts.items() if verdict in said]
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -118,6 +118,10 @@ FROM_A_LOG = (
 )
 """Why an acceptance isn't measured that is no assumption either."""
 
+UNMEASURED = "not measured by this product's outcomes, so as before them"
+"""Of what they say nothing. Not "as assumed": before outcomes the acceptance may be an assumption,
+or learnt from a company's own log, and what measures outcomes doesn't know which."""
+
 
 class Paying(BaseModel):
     """For which share of the customers one contact pays, where money has no price.
@@ -176,7 +180,7 @@ class Measured(BaseModel):
         steps: what trees add to them; None where they aren't shown to tell better.
         acceptance_effect, annoyance_effect: of the decision environment; None: as assumed.
         paying: where there is something to decide; None: customers weren't looked at for it.
-        why_not: what isn't measured here -> why; it is as assumed, or `FROM_A_LOG`.
+        why_not: what isn't measured here -> why; it stays as it was before, or `FROM_A_LOG`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -221,7 +225,7 @@ class Measured(BaseModel):
         if self.paying:
             said.append(self.paying.sentence(measured=bool(self.effects)))
         return said + [
-            f"{what}: {why}" if why == FROM_A_LOG else f"{what}: as assumed; {why}"
+            f"{what}: {why}" if why == FROM_A_LOG else f"{what}: {UNMEASURED}; {why}"
             for what, why in self.why_not.items()
         ]
 

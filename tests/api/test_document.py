@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +56,27 @@ def test_it_is_made_once_for_each_release(tmp_path: Path, monkeypatch: pytest.Mo
         known = len(made)
         assert [len(offered()) for _ in range(3)] == [6] * 3
         assert len(made) == known
+
+
+def test_others_are_answered_while_it_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes as long as many decisions; nobody waits for it who doesn't ask for it."""
+    makes, begun, answered = DocumentedApp.openapi, threading.Event(), threading.Event()
+
+    def slow(self: DocumentedApp) -> dict[str, Any]:
+        begun.set()
+        assert answered.wait(60)
+        return makes(self)
+
+    monkeypatch.setattr(DocumentedApp, "openapi", slow)
+    with serving(tmp_path) as client, ThreadPoolExecutor(2) as threads:
+        asked = [threads.submit(client.get, "/openapi.json") for _ in range(2)]
+        assert begun.wait(60)
+        assert client.get("/healthz").status_code == 200
+        assert not any(each.done() for each in asked)
+        answered.set()
+        assert [each.result().status_code for each in asked] == [200, 200]
 
 
 def test_it_counts_for_the_rate_limit(tmp_path: Path) -> None:

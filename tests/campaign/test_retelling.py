@@ -19,7 +19,7 @@ from churn_assets.campaign.contacts.known import excluded_by
 from churn_assets.campaign.contacts.opening import FILE as LEDGER
 from churn_assets.campaign.contacts.opening import LateLedger
 from churn_assets.campaign.errors import LedgerError
-from churn_assets.campaign.opening import tell_again
+from churn_assets.campaign.opening import retold, tell_again
 from churn_assets.serving import feedback
 from churn_assets.serving.bucket_feedback import StoreFeedbackLog
 from churn_assets.serving.feedback import FILE, SqliteFeedbackLog
@@ -34,10 +34,15 @@ def kept_as(request: pytest.FixtureRequest) -> str:
 
 
 @contextmanager
-def feed(home: Path, kept_as: str) -> Iterator[tuple[LedgerFeed, LateLedger]]:
+def feed(
+    home: Path, kept_as: str, settling: float = 0.0
+) -> Iterator[tuple[LedgerFeed, LateLedger]]:
     store = LocalArtifactStore(home / "store")
     log = SqliteFeedbackLog(home / FILE) if kept_as == "file" else StoreFeedbackLog(store)
-    with closing(LateLedger("", home)) as ledger, closing(LedgerFeed(log, ledger)) as opened:
+    with (
+        closing(LateLedger("", home)) as ledger,
+        closing(LedgerFeed(log, ledger, settling)) as opened,
+    ):
         yield opened, ledger
 
 
@@ -83,6 +88,45 @@ def test_nothing_is_made_where_nobody_reported_anything(tmp_path: Path) -> None:
     with closing(LateLedger("", tmp_path)) as ledger:
         tell_again(LocalArtifactStore(tmp_path / "store"), tmp_path, ledger, said.append)
     assert (said, list(tmp_path.rglob("*.sqlite3*"))) == ([], [])
+
+
+def test_what_a_server_is_just_telling_is_no_restore(tmp_path: Path, kept_as: str) -> None:
+    """Why: a list beside a server that took feedback warned of a ledger restored from an older
+    copy. Of what nobody tells it is said as before."""
+    with feed(tmp_path, kept_as, settling=60.0) as (opened, ledger):
+        opened.record(*told("e1", "A1", "sent"))
+        event = told("e2", "B2", "unsubscribed")
+        opened._log.record(*event)
+        server = threading.Timer(0.3, opened.record, event)
+        server.start()
+        assert opened.retell() == 0
+        server.join()
+        assert excluded_by(ledger.opened().histories()) == {"B2": "opt_out"}
+    with feed(tmp_path, kept_as, settling=0.1) as (opened, ledger):
+        opened._log.record(*told("e3", "C3", "unsubscribed"))
+        assert opened.retell() == 1
+        assert "C3" in excluded_by(ledger.opened().histories())
+
+
+def test_nobody_waits_for_what_the_ledger_keeps_not(
+    tmp_path: Path, kept_as: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Deliveries, and what was before an erasure: no server will tell them, and a start with them
+    took seconds longer."""
+    monkeypatch.setattr(LedgerFeed, "_settled", lambda *_: pytest.fail("it waits"))
+    with feed(tmp_path, kept_as) as (opened, ledger):
+        opened.record(*told("e1", "A1", "sent", 3))
+        ledger.opened().erase("A1")
+        opened._log.record(*told("e2", "B2", "delivered"))
+        assert opened.retell() == 0
+
+
+@pytest.mark.parametrize(
+    ("count", "words"), [(1, ("1 event of", "told it")), (2_000, ("2,000 events of", "told them"))]
+)
+def test_how_many_is_said_in_words(count: int, words: tuple[str, str]) -> None:
+    for each in words:
+        assert each in retold(count)
 
 
 def test_what_is_not_of_the_log_is_no_measure_of_it(tmp_path: Path, kept_as: str) -> None:

@@ -93,7 +93,11 @@ def test_predict_over_http_sends_its_key(churn: Churn) -> None:
     """Where the settings ask for a key, the command's own server does too."""
     digest = hashlib.sha256(b"the-key").hexdigest()
     keys = {"CHURN_API__KEY_HASHES": f'["desk:{digest}"]'}
-    assert "401" in churn("predict", "--sample", "--over-http", **keys).stderr
+    keyless = churn("predict", "--sample", "--over-http", **keys)
+    assert "401: the settings ask callers for a key; put one" in keyless.stderr
+    assert "CHURN_API_KEY" in keyless.stderr
+    wrong = churn("predict", "--sample", "--over-http", **keys, CHURN_API_KEY="another")
+    assert "401: the key in CHURN_API_KEY is none that the settings name" in wrong.stderr
     done = churn("predict", "--sample", "--over-http", **keys, CHURN_API_KEY="the-key")
     assert done.returncode == 0, done.stderr
 
@@ -130,7 +134,7 @@ def test_feedback_becomes_a_campaign_log(home: Path, tmp_path: Path, churn: Chur
         done = churn("feedback", str(tmp_path / name))
         assert done.returncode == 0, done.stderr
         assert "4 events left out" in done.stderr
-        assert "1 answers left out: to 20 %, which none of the present offers is" in done.stderr
+        assert "1 answer left out: to 20 %, which none of the present offers is" in done.stderr
         table = read_any_table(tmp_path / name, [*COLUMNS, "monthly_charges"])
         [row] = read_cells(table, COLUMNS, name).to_dict("records")
         assert (row["offer_level"], row["accepted"]) == (3, True)
@@ -185,7 +189,7 @@ def test_a_refusal_that_names_its_decision_is_to_what_that_offered(
     log.close()
     done = churn("feedback", str(tmp_path / "log.csv"))
     assert done.returncode == 0, done.stderr
-    assert "1 contacts of the last 30 days left out" in done.stderr
+    assert "1 contact of the last 30 days left out" in done.stderr
     table = read_any_table(tmp_path / "log.csv", list(COLUMNS))
     rows = read_cells(table, COLUMNS, "log.csv").to_dict("records")  # another test's, too
     [row] = [row for row in rows if not row["accepted"]]
@@ -204,6 +208,18 @@ def test_rollback_and_promote_move_what_serves(churn: Churn) -> None:
     assert newer in listing
     assert churn("promote", newer).returncode == 0
     assert json.loads(churn("report", "--json").stdout)["release_id"] == newer
+
+
+@pytest.mark.parametrize("columns", ["80", "30"])
+def test_an_id_of_the_list_is_one_that_promote_knows(churn: Churn, columns: str) -> None:
+    """Why: on 80 columns, and in a pipe, the list cut the ids that promote asks for whole. How one
+    begins will do, where only one begins so."""
+    newer = json.loads(churn("report", "--json").stdout)["release_id"]
+    assert newer in churn("releases", COLUMNS=columns).stdout
+    assert churn("promote", newer[:14]).returncode == 0
+    of_both = churn("promote", newer[:4])
+    assert of_both.returncode == 1
+    assert f"no release '{newer[:4]}'" in of_both.stderr
 
 
 def test_without_a_release_it_says_what_to_do(churn: Churn, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 from rich.console import Console
 from rich.progress import Progress
 
-from churn_assets.cli.materialize import SILENT_SECONDS, RunView, only_run_of
+from churn_assets.cli.materialize import SILENT_SECONDS, RunView, only_run_of, verdicts
 from churn_assets.orchestration.run_follower import Kind, RunEvent
 from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.storage.current import asset_pointer
@@ -193,6 +193,22 @@ def test_a_long_step_says_a_line_now_and_then_without_a_terminal() -> None:
     lines = [line.split() for line in shown(is_terminal=False).splitlines() if "…" in line]
     assert lines == [["…", "risk_model", f"{s}", "s", "at", f"{s}"] for s in (30, 60, 90)]
     assert "…" not in shown(is_terminal=True)
+
+
+def test_a_failed_check_is_found_in_a_log() -> None:
+    """Without colours, too; and why a run that succeeded has one. Both kinds began with `!`."""
+    screen = io.StringIO()
+    console = Console(file=screen, width=100, color_system=None)
+    view = RunView(Progress(console=console, auto_refresh=False), steps=1)
+    kinds: list[Kind] = ["check_passed", "check_warned", "check_failed"]
+    for kind in kinds:
+        view(RunEvent(kind, f"risk_model: {kind}", "value 1", 0.0))
+    assert "  ! risk_model: check_warned value 1" in screen.getvalue()
+    assert "  ✗ risk_model: check_failed value 1" in screen.getvalue()
+    told = verdicts(view.checks, succeeded=True)
+    assert told.startswith("1 passed, 1 warned, 1 failed and stopped nothing (`churn report`")
+    assert verdicts(view.checks, succeeded=False) == "1 passed, 1 warned, 1 failed"
+    assert verdicts({**view.checks, "check_failed": 0}, succeeded=True).endswith(" 0 failed")
 
 
 def test_old_logs_make_room(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,9 @@ import pytest
 from checks.own_customers import OWN_RISK_GATES
 from checks.predictors import Gate
 from churn_assets.cli.report import HOLDS, MISSED, gates_by_area, judged
+from churn_assets.cli.report_summary import summary_of
 from churn_assets.release.bundle import Manifest, read_manifest, write_manifest
+from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.storage.current import asset_pointer
 from churn_assets.storage.local import LocalArtifactStore
 from tests.api.conftest import publish_small_release
@@ -53,6 +56,41 @@ def test_each_area_shows_its_gates_and_whether_they_hold(churn: Churn, reported:
     assert "win rate 0.5 ≥ 0.65 missed (warns)" in words
     areas = list(json.loads(churn("report", "--json", home=reported).stdout))[1:]  # but the id
     assert [word for word in words if word in areas] == areas
+
+
+def test_it_begins_with_a_summary(churn: Churn, reported: Path) -> None:
+    """Why: nobody found in six hundred lines what serves, or what was missed."""
+    lines = churn("report", home=reported).stdout.splitlines()
+    summary = lines[: lines.index("")]
+    assert len(summary) <= 12
+    assert re.fullmatch(r"Release \d{8}-\w{12}, made \d{4}-\d\d-\d\d \d\d:\d\d UTC", summary[0])
+    assert (
+        "  gates missed, in the tables below: risk: risk is calibrated on held out customers; "
+        "accept: acceptance is ranked (warns); messages: win rate (warns)"
+    ) in summary
+    assert "  risk: AUC 0.858, ECE 0.061, AUC out of fold 0.800" in summary
+    assert "  messages: that pass the shield: SFT 0.960" in summary
+
+
+def test_the_summary_names_what_stands_in_and_what_is_made_up(reported: Path) -> None:
+    registry = ReleaseRegistry(LocalArtifactStore(reported / "store"))
+    manifest = read_manifest(registry.folder())
+    instead = "the policy of release 20260101-0123456789ab: training_improved_on_its_start"
+    report = {
+        "data": {"bank_contacts": {"source": "synthetic"}, "oasst1_pairs": {"source": "mirror"}},
+        "accept": {"responses": "SEMI-SYNTHETIC: simulated"},
+        "policy": {"served": "look2", "served_uplift": 0.9979},
+        "components": {"policy": instead, "messages": "reviewed templates"},
+        "checks": {"passed": 64, "failed": 1, "warned": 6},
+    }
+    assert summary_of(manifest.model_copy(update={"report": report}), {"policy": []})[1:] == [
+        "  generated tables, not real ones: bank_contacts",
+        "  acceptance: SEMI-SYNTHETIC: simulated",
+        f"  policy served: look2, {instead}",
+        "  messages served: reviewed templates",
+        "  checks: 64 passed, 6 warned, 1 failed",
+        "  policy: captured uplift 0.998",
+    ]
 
 
 def test_no_key_is_cut(churn: Churn, reported: Path) -> None:

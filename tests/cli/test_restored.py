@@ -38,12 +38,12 @@ def test_who_unsubscribed_since_is_in_no_list(
             feed.record("no", told)
         shutil.copy(tmp_path / "copy", ready / "ledger.sqlite3")
         again = churn("campaign", "export", str(tmp_path / "after.csv"), "--day", LATER)
-        assert "the contact ledger lacked 1 events of the feedback log" in again.stderr
+        assert "the contact ledger lacked 1 event of the feedback log" in again.stderr
         assert customer not in (tmp_path / "after.csv").read_text(encoding="utf-8")
         assert churn("campaign", "export", str(tmp_path / "a.csv"), "--day", LATER).stderr == ""
         shutil.copy(tmp_path / "copy", ready / "ledger.sqlite3")
         with running(ready) as server:  # a service at its start, too
-            assert "lacked 1 events of the feedback log" in server.log.read_text()
+            assert "lacked 1 event of the feedback log" in server.log.read_text()
         with closing(LateLedger("", ready)) as ledger:
             assert ledger.opened().histories([customer])[customer].opted_out_since
     finally:

@@ -29,6 +29,7 @@ from churn_assets.decision.policy import load_policy, load_rule
 from churn_assets.decision.rules.families import NeverContact, PricedGreedy
 from churn_assets.decision.rules.tuning import calibrated
 from churn_assets.domain.splits import SPLITS
+from churn_assets.orchestration.run_follower import _figures
 from churn_assets.storage.protocol import Artifact
 from tests.decision.conftest import HEADLINE, synthetic_customers
 
@@ -159,12 +160,17 @@ class ReportStore:
         return self.found
 
 
-def outcome(check: dg.AssetChecksDefinition, found: dict[str, Any]) -> bool:
-    """Whether a check passes on a report."""
+def judged(check: dg.AssetChecksDefinition, found: dict[str, Any]) -> dg.AssetCheckResult:
+    """What a check says of a report."""
     artifact = Artifact(name="policy_report", sha256="0" * 64)
     result = check(artifact, ReportStore(found))
     assert isinstance(result, dg.AssetCheckResult)
-    return result.passed
+    return result
+
+
+def outcome(check: dg.AssetChecksDefinition, found: dict[str, Any]) -> bool:
+    """Whether a check passes on a report."""
+    return judged(check, found).passed
 
 
 def good_report() -> dict[str, Any]:
@@ -243,6 +249,18 @@ def test_a_check_can_fail(check: str, path: tuple[str, ...], bad: object) -> Non
         inner = inner[key]
     inner[path[-1]] = bad
     assert not outcome(definition, found)
+
+
+def test_a_fall_of_spend_is_told_by_how_much() -> None:
+    """Why: the line of a miss had the bounds, and not the figure that missed them."""
+    found = good_report()
+    found["learned"]["spend_steps"] = [
+        {"value": -9e-4, "error": 1e-4},
+        {"value": -1e-3, "error": 8e-4},  # falls by more, but isn't shown to
+    ]
+    told = judged(checks.a_cheaper_world_never_spends_less, found).metadata
+    line = _figures(told)
+    assert line == "fall of spend 0.045, shown by 4, standard error 0.005, bound 0.02"
 
 
 def test_a_served_rule_may_leave_inputs_aside_but_not_all() -> None:

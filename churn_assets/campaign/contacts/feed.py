@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
@@ -14,6 +15,10 @@ from churn_assets.storage.protocol import DamagedArtifactError
 
 PREFIX = "feedback:"  # begins the keys of reported events
 UNTOLD = ("delivered",)  # says no more of a contact than `sent` did
+SETTLING_SECONDS = 2.0
+"""How long what the log has and the ledger hasn't may be on its way from a server that has just
+stored it: that takes milliseconds, and a busy machine's writers wait for each other."""
+LOOK_SECONDS = 0.05  # between looks whether it has arrived
 
 
 class LedgerFeed:
@@ -21,11 +26,17 @@ class LedgerFeed:
 
     An event is acknowledged once both have it. Both keep one that is sent again once, so a failure
     between the two is mended by sending it again.
+
+    Args:
+        settling: how many seconds `retell` gives events to arrive that others are just telling.
     """
 
-    def __init__(self, log: FeedbackLog, ledger: LateLedger) -> None:
+    def __init__(
+        self, log: FeedbackLog, ledger: LateLedger, settling: float = SETTLING_SECONDS
+    ) -> None:
         self._log = log
         self._ledger = ledger
+        self._settling = settling
 
     def record(self, event_id: str, content: str) -> str:
         """As `FeedbackLog.record`; raises LedgerError, too."""
@@ -91,14 +102,18 @@ class LedgerFeed:
 
     def retell(self) -> int:
         """Tell the ledger what the log has and it hasn't, as one that was restored from an older
-        copy; returns how many events that were. What is there is only compared.
+        copy; returns how many events that were. What is there is only compared, and what a server
+        has stored just now arrives by itself.
 
         Raises:
             OSError, ArtifactError, LedgerError: the log or the ledger can't be used; what was told
                 before stays.
         """
-        told = 0
-        for part in self._log.unknown(self._known):
+        told, waited = 0, False
+        for found in self._log.unknown(self._known):
+            part = found
+            if not waited and self._lacks(part):  # once: after a restore every part lacks some
+                part, waited = self._settled(part), True
             events = _all_told(part)
             if events:
                 told += self._ledger.opened().record_again(events)
@@ -107,6 +122,28 @@ class LedgerFeed:
             if rest:  # a bucket would be asked for each of them every time
                 self._ledger.opened().pass_over(rest)
         return told
+
+    def _settled(self, part: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+        """Which of these events the ledger still hasn't once others had time to tell it."""
+        deadline = time.monotonic() + self._settling
+        while True:
+            there = self._known([event_id for event_id, _ in part])
+            part = [event for event in part if event[0] not in there]
+            if time.monotonic() >= deadline or not self._lacks(part):
+                return part
+            time.sleep(LOOK_SECONDS)
+
+    def _lacks(self, part: Sequence[tuple[str, str]]) -> bool:
+        """Whether the ledger would keep any of these events, none of which it has."""
+        events = _all_told(part)
+        if not events or self._ledger.is_absent():
+            return bool(events)
+        erased = self._ledger.opened().erased({event.customer_id for event in events})
+        return any(
+            event.customer_id not in erased
+            or not erased[event.customer_id].covers(event.occurred_at)
+            for event in events
+        )
 
     def _known(self, ids: Sequence[str]) -> set[str]:
         """Which of these events the ledger was told of, or has nothing to be told of."""

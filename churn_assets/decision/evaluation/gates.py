@@ -77,6 +77,16 @@ def a_cheaper_world_never_spends_less(learned: Figures) -> bool:
     )
 
 
+def largest_fall(learned: Figures) -> tuple[float, float]:
+    """By how much spend falls from an allowance to the next larger one, where that is nearest to a
+    miss of `a_cheaper_world_never_spends_less`, and its standard error: shares of the spend with
+    the whole allowance. Below 0 where it rises everywhere; in the spend's own unit where that is 0.
+    """
+    whole = learned["spend_by_allowance"][-1] or 1.0
+    step = min(learned["spend_steps"], key=lambda step: step["value"] + SHOWN * step["error"])
+    return -step["value"] / whole, step["error"] / whole
+
+
 GATES: dict[str, tuple[Gate, ...]] = {
     "decision_policy": (training_improved_on_its_start,),
     "policy_report": (decisions_depend_on_the_state, a_cheaper_world_never_spends_less),

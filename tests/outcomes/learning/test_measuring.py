@@ -127,6 +127,8 @@ def test_few_outcomes_change_nothing_and_say_the_same_words() -> None:
     assert few.offsets == ()
     assert few.acceptance_effect is None
     assert set(few.why_not) == {RESPONSES, EFFECTS}
+    # A first build's acceptance may be learnt from a company's own log, which nothing here knows.
+    assert not any("as assumed" in said for said in few.sentences)
     nobody = measured(outcomes(5, 100).iloc[:0], models([]))
     assert nobody == few
     off = measure(outcomes(5, 5_000), models([]), ASSUMED, None)
