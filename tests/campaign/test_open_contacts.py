@@ -85,8 +85,8 @@ def test_an_aim_that_plans_miss_is_not_taken_for_customers_who_refuse(
     used: float, over: int
 ) -> None:
     """Plans hand over a share of what is aimed at, and nobody has answered: what is open counts as
-    expected, and the aim makes the documented step and no more. When it was divided by the aim, four
-    fifths for 30 days made that 3.35 instead of 1.36, and 718 were counted of 2,400."""
+    expected, and the aim makes the documented step and no more. When it was divided by the aim,
+    four fifths for 30 days made that 3.35 instead of 1.36, and 718 were counted of 2,400."""
     a_day = used * BUDGET / 31
     open_ = DayMoney(expected=a_day, unanswered=a_day, ours=True)
     days = {START + i * DAY: open_ for i in range(over)}
