@@ -122,16 +122,22 @@ export function curve(points, now, { x: name, format }, width) {
   return svg;
 }
 
+/** The budget that is followed: the month's, where there is one, else the release's of a period. */
+export function budgetOf({ budget, month_budget: month }) {
+  return typeof month === "number" ? { budget: month, of: "month" } : { budget, of: "period" };
+}
+
 export function pareto(campaign, width) {
+  const { budget, of } = budgetOf(campaign);
   const height = 320, left = 92, right = 24, top = 14, bottom = 44;
   const decided = { spend: campaign.expected_spend, retained: campaign.expected_retained_revenue };
   const points = [{ spend: 0, retained: 0 }, ...campaign.pareto];
   const most = (key, extra) => 1.06 * Math.max(1, extra, ...points.map((p) => p[key]));
-  const wide = most("spend", Math.max(decided.spend, campaign.budget)), tall = most("retained", decided.retained);
+  const wide = most("spend", Math.max(decided.spend, budget)), tall = most("retained", decided.retained);
   const x = (spend) => left + (spend / wide) * (width - left - right);
   const y = (retained) => height - bottom - (retained / tall) * (height - top - bottom);
   const svg = canvas(width, height,
-    `Retained revenue against spend. As decided: ${money(decided.retained)} for ${money(decided.spend)}; budget ${money(campaign.budget)}.`);
+    `Retained revenue against spend. As decided: ${money(decided.retained)} for ${money(decided.spend)}; budget of the ${of} ${money(budget)}.`);
   for (let retained = 0, step = niceStep(tall, 5); retained <= tall; retained += step) {
     svg.append(
       draw("line", { x1: left, x2: width - right, y1: y(retained), y2: y(retained), class: "grid" }),
@@ -144,8 +150,8 @@ export function pareto(campaign, width) {
   const beside = (at, gap) => (x(at) > width / 2 ? { x: x(at) - gap, "text-anchor": "end" } : { x: x(at) + gap });
   svg.append(
     draw("path", { d: path, class: "curve" }),
-    draw("line", { x1: x(campaign.budget), x2: x(campaign.budget), y1: top, y2: height - bottom, class: "limit" }),
-    draw("text", { ...beside(campaign.budget, 6), y: height - bottom - 8 }, "budget"),
+    draw("line", { x1: x(budget), x2: x(budget), y1: top, y2: height - bottom, class: "limit" }),
+    draw("text", { ...beside(budget, 6), y: height - bottom - 8 }, `budget of the ${of}`),
     draw("circle", { cx: x(decided.spend), cy: y(decided.retained), r: 7, class: "decided" }),
     draw("text", { ...beside(decided.spend, 12), y: y(decided.retained) + 20, class: "strong" }, "as decided"),
     draw("text", { x: (left + width) / 2, y: height - 6, "text-anchor": "middle", class: "quiet" }, "expected spend on discounts"),

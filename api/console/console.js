@@ -1,7 +1,7 @@
 // The console: asks, and shows the answer.
 
 import { planView } from "/campaign.js";
-import { bars, drawIn, gauge, meter, money, nothing, pareto, percent } from "/charts.js";
+import { bars, budgetOf, drawIn, gauge, meter, money, nothing, pareto, percent } from "/charts.js";
 import { buildForm, clearProblems, fillForm, readForm, schema, showProblems, unreadable, words } from "/form.js";
 import { $, ask, facts, fetchJson, latestOnly, make, onKey, waitsForKey } from "/page.js";
 import { historyView, picksView } from "/picks.js";
@@ -145,16 +145,16 @@ async function showCampaign() {
   if (!campaign) return;
   const by = campaign.baseline ? ", by rules only (kill switch)" : "";
   $("campaign-hint").textContent = `${campaign.customers.toLocaleString("en-US")} customers, release ${campaign.release_id}${by}.`;
-  const share = campaign.expected_spend / campaign.budget;
+  const { budget, of } = budgetOf(campaign), share = campaign.expected_spend / budget;
   facts($("tiles"), [
     ["Contacts", campaign.contacts.toLocaleString("en-US")],
     ["Expected spend", money(campaign.expected_spend)],
-    ["Budget of the period", money(campaign.budget)],
+    [`Budget of the ${of}`, money(budget)],
     ["Share of the budget", percent(share)],
     ["Expected retained revenue", money(campaign.expected_retained_revenue)],
     ["Expected value", money(campaign.expected_value)],
   ]);
-  $("spent").replaceChildren(meter(share, `${percent(share)} of the budget is expected to be spent`));
+  $("spent").replaceChildren(meter(share, `${percent(share)} of the budget of the ${of} is expected to be spent`));
   $("campaign").hidden = false;  // before the curve, which is drawn at the width it will have
   const blank = campaign.contacts === 0 && !campaign.pareto.some(({ retained }) => retained > 0);
   drawIn($("pareto"), (width) => (blank ? nothing("These decisions contact nobody") : pareto(campaign, width)));

@@ -132,7 +132,14 @@ class CampaignSummary(BaseModel):
     contacts: int = Field(examples=[1200])
     customer_value: float = Field(description="12 monthly bills, summed", examples=[5.5e6])
     expected_spend: float = Field(examples=[80000.0])
-    budget: float = Field(description="limit on the spend of a period", examples=[110000.0])
+    budget: float = Field(
+        description="limit on the spend of a period that the release was made with; where there is "
+        "a `month_budget`, that one is followed instead",
+        examples=[110000.0],
+    )
+    month_budget: float | None = Field(
+        None, description="money for a calendar month, as `CHURN_CAMPAIGN__MONTH_BUDGET` has it"
+    )
     expected_retained_revenue: float = Field(
         description="what contacts keep of the customers' worth by the reward that decides: "
         "`expected_value` and `expected_spend` together",
@@ -236,4 +243,5 @@ def _text(when: datetime | None) -> str | None:
 @router.get("/campaign", response_model=CampaignSummary, responses=documented(401, 403, 429, 503))
 async def campaign(request: Request) -> Response:
     """Contacts, spend against budget, expected retained revenue, and the Pareto curve."""
-    return JsonResponse(book_of(request).campaign)
+    month_budget = services_of(request).desk.config.month_budget
+    return JsonResponse(book_of(request).campaign | {"month_budget": month_budget})

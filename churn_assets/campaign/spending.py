@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import calendar
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
 from itertools import pairwise
@@ -22,10 +22,17 @@ from numpy.typing import NDArray
 from churn_assets.campaign.config import CampaignConfig
 from churn_assets.campaign.contacts.event import PERIOD
 from churn_assets.campaign.contacts.history import History
-from churn_assets.campaign.contacts.tellings import Acceptance, Contact
+from churn_assets.campaign.contacts.tellings import Acceptance
+from churn_assets.campaign.discounts import contact_of, heard_until, money_of
 from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.exact.policy_value import evaluate
-from churn_assets.decision.exact.spend_control import Period, aim_of, price_at, still_to_come
+from churn_assets.decision.exact.spend_control import (
+    Period,
+    aim_of,
+    price_at,
+    share_that_comes_true,
+    still_to_come,
+)
 from churn_assets.decision.mdp.customers import Customers, systematic_sample
 from churn_assets.decision.policy import at_price, price_of
 from churn_assets.domain.experiment import ExperimentConfig
@@ -39,7 +46,7 @@ from churn_assets.storage.protocol import ArtifactStore
 PRICES = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 9.0, 12.0)
 """Of money, at which spend is worked out with the built-in offers (`prices_of` has others')."""
 CUSTOMERS = 96  # on whom spend is worked out; they stand for equal shares of all value
-ROUNDS, AGREED = 100, 1e-9  # of the aim's following the money
+PRIOR, HALF_LIFE = 0.05, 15  # a month's budgets, days: `comes_true` has them
 LONGEST_GAP, RHYTHM = 31, timedelta(days=70)  # `quiet_days` has them
 EDGE = 1e-6  # probabilities strictly between 0 and 1, as the environment has them
 
@@ -66,10 +73,13 @@ class DayMoney:
 
     Attributes:
         cost: what it has cost so far.
-        planned: of that what contacts have that plans handed over in the last `PERIOD`.
+        planned: of that what contacts have that plans handed over and that aren't closed yet
+            (`money_by_day`).
         expected: what plans expected these to cost.
         unanswered, fees: of those of them that nobody has answered, what was expected of them, and
             what they have cost.
+        closed_expected, closed_cost: of plans' contacts that are closed, what was expected, and
+            what they have cost, whenever it was accepted.
         ours: whether some of it surely comes from decisions of this product (`Event.is_ours`).
     """
 
@@ -78,12 +88,14 @@ class DayMoney:
     expected: float = 0.0
     unanswered: float = 0.0
     fees: float = 0.0
+    closed_expected: float = 0.0
+    closed_cost: float = 0.0
     ours: bool = False
 
-    def at(self, aim: float) -> float:
-        """What it has cost and is still to cost."""
+    def at(self, comes_true: float) -> float:
+        """What it has cost and is still to cost, if this share of expected money is spent."""
         return self.cost + still_to_come(
-            self.expected, self.planned, self.unanswered, self.fees, aim
+            self.expected, self.planned, self.unanswered, self.fees, comes_true
         )
 
 
@@ -125,8 +137,9 @@ def money_by_day(
     """Day of the company -> money of its contacts and acceptances, as far as is known now.
 
     A contact that a plan handed over counts on its own day: by what it was expected to cost, until
-    it is answered or `PERIOD` is over, and by what was accepted then. So no day seems cheap because
-    its answers take time. A discount that answers no such contact counts on the day of its
+    it is answered or closed, and by what was accepted then. So no day seems cheap because its
+    answers take time. It is closed when answers are known of `PERIOD` after it: silence is a no
+    only where others are heard of. A discount that answers no such contact counts on the day of its
     acceptance, also where it was accepted under an id that nobody has (`with_answers_of_strangers`
     finds whose some are): who gives it has less.
 
@@ -138,18 +151,27 @@ def money_by_day(
     """
     mean = float(np.mean(list(values.values()))) if values else 0.0
     found: dict[date, DayMoney] = defaultdict(DayMoney)
-    for customer, history in with_answers_of_strangers(histories, values).items():
+    told = with_answers_of_strangers(histories, values)
+    heard = heard_until(told.values(), now)
+    for customer, history in told.items():
         a_percent = values.get(customer, mean) * months / MONTHS_OF_VALUE / 100
         money, others = money_of(history, a_percent, fees, now)
         for each, discount in others:
             day = found[each.when.astimezone(zone).date()]
             day.cost += discount
             day.ours |= each.ours
+            if (asked := contact_of(history.contacts, each)) is not None:
+                found[asked.when.astimezone(zone).date()].closed_cost += discount
         for contact, (fee, discount) in zip(history.contacts, money, strict=True):
             day = found[contact.when.astimezone(zone).date()]
             day.cost += fee + discount
             day.ours |= contact.ours
-            if contact.expected_cost is not None and contact.when > now - PERIOD:
+            if contact.expected_cost is None:
+                continue
+            if heard is not None and contact.when <= heard - PERIOD:
+                day.closed_expected += contact.expected_cost
+                day.closed_cost += fee + discount
+            else:
                 day.planned += fee + discount
                 day.expected += contact.expected_cost
                 if contact.answer is None:
@@ -158,61 +180,33 @@ def money_by_day(
     return dict(found)
 
 
-def money_of(
-    history: History, a_percent: float, fees: Mapping[str, float], now: datetime
-) -> tuple[list[tuple[float, float]], list[tuple[Acceptance, float]]]:
-    """Fee and discount of each of a customer's contacts so far, in their order; and acceptances
-    that answer no contact which a plan handed over lately, with their discounts. In currency.
+def comes_true(days: Mapping[date, DayMoney], budget: float, today: date) -> float:
+    """Share of the money that plans expect which is spent in the end, by their closed contacts.
 
-    Args:
-        a_percent: what a discount of one percent comes to for this customer, where it is of no
-            contact whose plan said so: what was given once stays what it was, whatever the bill is
-            today, and also of who has left.
-        fees: channel -> cost of a contact.
-    """
-    discounts, others = [0.0] * len(history.contacts), []
-    for each in history.acceptances:
-        if each.when <= now:
-            i = _answered(history.contacts, each)
-            told = None if each.contact is None else history.contacts[each.contact].cost_of_percent
-            discount = each.percentage * (a_percent if told is None else told)
-            if i is None:
-                others.append((each, discount))
-            else:
-                discounts[i] += discount
-    due = [
-        fees.get(contact.channel or "", 0.0) if contact.when <= now else 0.0
-        for contact in history.contacts
-    ]
-    return list(zip(due, discounts, strict=True)), others
-
-
-def _answered(contacts: Sequence[Contact], acceptance: Acceptance) -> int | None:
-    """The place of the contact that an acceptance answers, if a plan handed it over lately."""
-    place = acceptance.contact
-    if place is None or contacts[place].expected_cost is None:
-        return None
-    return place if acceptance.when - contacts[place].when <= PERIOD else None
+    Nothing that is open is in it, so answers that are late or missing can't lower it. A day weighs
+    half as much every `HALF_LIFE` days after its `PERIOD`, and `PRIOR` of a month's budget is taken
+    to have come as expected: what few contacts say, or those of long ago, is little."""
+    expected = cost = 0.0
+    for day, each in days.items():
+        weight = 0.5 ** (max(0, (today - day - PERIOD).days) / HALF_LIFE)
+        expected += weight * each.closed_expected
+        cost += weight * each.closed_cost
+    return share_that_comes_true(expected, cost, PRIOR * budget)
 
 
 def followed(
     days: Mapping[date, DayMoney], budget: float, today: date
 ) -> tuple[float, dict[date, float]]:
-    """The aim, and each day's money at it: the aim follows the money, and what is still to come of
-    the money the aim, until they agree.
+    """The aim, and each day's money, in which open contacts count as far as what is expected comes
+    true.
 
     Money of before the first contact or answer that surely is of this product is another tool's: it
     says nothing of the price."""
-    aim, money = 1.0, dict[date, float]()
-    quiet = quiet_days(days, today)
+    share = comes_true(days, budget, today)
+    money = {day: each.at(share) for day, each in days.items()}
     begun = min((day for day, each in days.items() if each.ours), default=today)
-    for _ in range(ROUNDS):
-        money = {day: each.at(aim) for day, each in days.items()}
-        ours = {day: cost for day, cost in money.items() if day >= begun}
-        before, aim = aim, aim_of(periods_of(ours, budget, today, quiet))
-        if abs(aim - before) < AGREED:
-            break
-    return aim, money
+    ours = {day: cost for day, cost in money.items() if day >= begun}
+    return aim_of(periods_of(ours, budget, today, quiet_days(days, today))), money
 
 
 def quiet_days(busy: Collection[date], today: date) -> set[date]:

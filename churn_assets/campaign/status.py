@@ -18,6 +18,7 @@ from churn_assets.campaign.contacts.event import ANSWERS, Event
 from churn_assets.campaign.contacts.history import History
 from churn_assets.campaign.contacts.taken import taken
 from churn_assets.campaign.contacts.tellings import Acceptance, Contact
+from churn_assets.campaign.discounts import money_of
 from churn_assets.campaign.eligibility import NOBODY
 from churn_assets.campaign.errors import CampaignError
 from churn_assets.campaign.people import Person
@@ -25,7 +26,6 @@ from churn_assets.campaign.sending import key_of
 from churn_assets.campaign.spending import (
     followed,
     money_by_day,
-    money_of,
     spent_this_month,
     with_answers_of_strangers,
     yearly_values,

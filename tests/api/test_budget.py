@@ -98,6 +98,13 @@ def test_a_plans_price_reaches_every_decision(server: Server, home: Path) -> Non
     assert set(logged) == {round(said.price, 4)}
 
 
+def test_the_campaigns_sums_say_which_budget_is_followed(server: Server) -> None:
+    """The month's; the limit that the release was made with is told beside it."""
+    sums = httpx.get(f"{server.url}/campaign", timeout=30, trust_env=False).json()
+    assert sums["month_budget"] == 150
+    assert sums["budget"] == pytest.approx(0.02 * sums["customer_value"], abs=0.01)
+
+
 def test_what_was_given_this_month_counts(server: Server, home: Path) -> None:
     """15 % of an allowance of 20 % are gone: no offer above 5 % any more, unless the caller says
     that more is left; the answer says whose word it was."""

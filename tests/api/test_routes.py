@@ -175,6 +175,7 @@ def test_campaign_adds_up(full: httpx.Client) -> None:
     )
     value = sum(12 * r["features"]["monthly_charges"] for r in rows)
     assert campaign["budget"] == pytest.approx(0.02 * value, abs=0.01)
+    assert campaign["month_budget"] is None
     assert all(v == round(v, 2) for v in campaign.values() if type(v) is float)
     spends = [p["spend"] for p in campaign["pareto"]]
     retained = [p["retained"] for p in campaign["pareto"]]

@@ -1,0 +1,64 @@
+"""What a customer's contacts and acceptances cost, and which contact an acceptance is of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from churn_assets.campaign.contacts.event import PERIOD
+from churn_assets.campaign.contacts.history import History
+from churn_assets.campaign.contacts.tellings import Acceptance, Contact
+
+
+def heard_until(histories: Iterable[History], now: datetime) -> datetime | None:
+    """When a plan's contact was last accepted, as far as is known now; None: none ever was. Of what
+    happened since then, the answers may not have been imported yet."""
+    times = (
+        each.when
+        for history in histories
+        for each in history.acceptances
+        if each.when <= now and contact_of(history.contacts, each) is not None
+    )
+    return max(times, default=None)
+
+
+def money_of(
+    history: History, a_percent: float, fees: Mapping[str, float], now: datetime
+) -> tuple[list[tuple[float, float]], list[tuple[Acceptance, float]]]:
+    """Fee and discount of each of a customer's contacts so far, in their order; and acceptances
+    that answer no contact which a plan handed over lately, with their discounts. In currency.
+
+    Args:
+        a_percent: what a discount of one percent comes to for this customer, where it is of no
+            contact whose plan said so: what was given once stays what it was, whatever the bill is
+            today, and also of who has left.
+        fees: channel -> cost of a contact.
+    """
+    discounts, others = [0.0] * len(history.contacts), []
+    for each in history.acceptances:
+        if each.when <= now:
+            i = _answered(history.contacts, each)
+            told = None if each.contact is None else history.contacts[each.contact].cost_of_percent
+            discount = each.percentage * (a_percent if told is None else told)
+            if i is None:
+                others.append((each, discount))
+            else:
+                discounts[i] += discount
+    due = [
+        fees.get(contact.channel or "", 0.0) if contact.when <= now else 0.0
+        for contact in history.contacts
+    ]
+    return list(zip(due, discounts, strict=True)), others
+
+
+def contact_of(contacts: Sequence[Contact], acceptance: Acceptance) -> Contact | None:
+    """The contact that an acceptance answers, if a plan handed it over."""
+    contact = None if acceptance.contact is None else contacts[acceptance.contact]
+    return contact if contact is not None and contact.expected_cost is not None else None
+
+
+def _answered(contacts: Sequence[Contact], acceptance: Acceptance) -> int | None:
+    """The place of the contact that an acceptance answers, if a plan handed it over lately."""
+    asked = contact_of(contacts, acceptance)
+    lately = asked is not None and acceptance.when - asked.when <= PERIOD
+    return acceptance.contact if lately else None
