@@ -79,7 +79,8 @@ def looks(outcomes: pd.DataFrame, period_days: float) -> pd.Series[bool]:
     told = pd.DataFrame({"answered": answered, "reached": reached_at(contacts).notna()})
     told = told[answers_known(contacts)]
     planned = contacts["source"] == "campaign"
-    by_plans = told.loc[planned, "answered"].groupby(contacts["customer"]).any().mean()
+    of_plans = planned[told.index]
+    by_plans = told.loc[of_plans, "answered"].groupby(contacts["customer"]).any().mean()
     found = pd.Series(data=False, index=outcomes.index)
     if planned.all() or not by_plans > 0:  # no number where there is no plan
         return found
@@ -94,7 +95,7 @@ def looks(outcomes: pd.DataFrame, period_days: float) -> pd.Series[bool]:
         direction="forward",
     ).set_index("row")
     kind = asked["source"].where(asked["planned"].isna(), asked["source"] + ", then a plan")
-    customers = told[~planned].groupby([kind, asked["customer"]]).any()
+    customers = told[~of_plans].groupby([kind, asked["customer"]]).any()
     of_kind = customers.groupby(level=0)
     share = of_kind.mean()
     hardly = share["answered"] < HARDLY_ANSWERED * by_plans
