@@ -259,7 +259,8 @@ class Asked(BaseModel):
     Attributes:
         reasons: those that it asked for and that have stood ever since.
         outcomes: how many something could be learnt from when it last asked.
-        day: of the report (UTC) for which it did; None: it didn't, or an earlier version did.
+        day: of the report (UTC) for which it did; None: it didn't, or an earlier version did, and
+            the day counts on which the release in service was made.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -279,7 +280,8 @@ class Asked(BaseModel):
         asking, as whatever it asked for has learnt from those before; where old ones are removed,
         there may be no more of them than then."""
         step = report["retrain_outcomes"]
-        later = ended_after(report.get("learnable_by_day", {}), self.day) if self.day else 0
+        day = self.day or report.get("made")
+        later = ended_after(report.get("learnable_by_day", {}), day) if day else 0
         enough = max(later, report["outcomes_learnable"] - self.outcomes) >= step
         counted = NEW_OUTCOMES.format(step)
         return [

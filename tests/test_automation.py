@@ -114,6 +114,7 @@ class Watched:
         self.reports += 1
         content = {
             "release_id": release_id,
+            "made": "2027-01-01",
             "time": f"{self.day()}T06:00:00+00:00",
             "retrain": list(reasons),
             "outcomes_known": 50_000,
@@ -193,19 +194,25 @@ def test_new_outcomes_ask_again_by_their_number(
     assert asks(6_000)
 
 
+@pytest.mark.parametrize(
+    ("cursor", "days"),
+    [(None, [1, 6, 11]), ('{"reasons": [], "outcomes": 50000}', [5, 10])],
+)
 def test_new_outcomes_ask_again_where_as_many_are_removed(
-    tmp_path: Path, instance: dg.DagsterInstance
+    cursor: str | None, days: list[int], tmp_path: Path, instance: dg.DagsterInstance
 ) -> None:
     """Once the log is as old as it is kept, there are as many each day, 1,000 of them new ones: it
-    asked once, and never again."""
+    asked once, and never again; where an earlier version had asked, whose cursor knows no day, not
+    at all. There they count from the day on which the release in service was made."""
     watched = Watched(tmp_path, instance)
     watched.serve("x")
+    watched.cursor = cursor
     asked = []
     for day in range(1, 13):
         watched.report("x", NEW_OUTCOMES.format(5_000), learnable=50_000, ended=1_000)
         if isinstance(watched.tick(), dg.RunRequest):
             asked.append(day)
-    assert asked == [1, 6, 11]
+    assert asked == days
 
 
 def whole_run(fails: bool = False) -> dg.JobDefinition:

@@ -17,6 +17,9 @@ from churn_assets.outcomes.reached import ANSWERED, answers_known, reached_at, w
 HARDLY_ANSWERED = 0.1
 """Of the share of the customers whom plans contacted that answered; below it something is a look.
 Shares of customers: who asks every day is answered once."""
+OFTEN_REACHED = 0.5
+"""Share of the customers of a kind whom senders reported as reached; from it on nothing of it is a
+look, however few answered. Below it most were asked about alone."""
 BY_CHANCE = 1e-3
 """So probable that nobody answers though all were contacted: a kind of few customers is no look."""
 
@@ -52,19 +55,20 @@ def counts_as_made(outcomes: pd.DataFrame, period_days: float) -> pd.Series[bool
 
 
 def may_be_made(outcomes: pd.DataFrame, period_days: float) -> pd.Series[bool]:
-    """Which decisions to contact may have been acted upon: all but looks, and those that were
-    reported as never sent. Arguments as for `looks`."""
+    """Which decisions to contact may have been acted upon: all that were reported as sent or
+    delivered, and the others but looks and those that were reported as never sent. Arguments as for
+    `looks`."""
     decided = outcomes["contact"].astype(bool) & ~was_not_sent(outcomes)
-    return decided & ~looks(outcomes, period_days)
+    return decided & (reached_at(outcomes).notna() | ~looks(outcomes, period_days))
 
 
 def looks(outcomes: pd.DataFrame, period_days: float) -> pd.Series[bool]:
     """Which contacts somebody only asked for, to see them: hardly anybody answered any of their
-    kind, beside those whom plans contacted.
+    kind, beside those whom plans contacted, and no good part was reported as sent or delivered.
 
     There are two kinds of each source: those that a plan's contact of the customer follows within
     the period, and the others. A kind is looks as a whole or not at all, so nothing is chosen by
-    its own answer. Where nobody answered a plan it can't be told, and none is a look.
+    its own answer or report. Where nobody answered a plan it can't be told, and none is a look.
 
     Args:
         outcomes: `campaign_outcomes`, whole.
@@ -72,9 +76,11 @@ def looks(outcomes: pd.DataFrame, period_days: float) -> pd.Series[bool]:
     """
     contacts = outcomes[outcomes["contact"].astype(bool)]
     answered = contacts[[f"{kind}_at" for kind in ANSWERED]].notna().any(axis="columns")
-    answered = answered[answers_known(contacts)]
+    told = pd.DataFrame({"answered": answered, "reached": reached_at(contacts).notna()})
+    told = told[answers_known(contacts)]
     planned = contacts["source"] == "campaign"
-    by_plans = answered[planned].groupby(contacts["customer"]).any().mean()
+    of_plans = planned[told.index]
+    by_plans = told.loc[of_plans, "answered"].groupby(contacts["customer"]).any().mean()
     found = pd.Series(data=False, index=outcomes.index)
     if planned.all() or not by_plans > 0:  # no number where there is no plan
         return found
@@ -89,9 +95,11 @@ def looks(outcomes: pd.DataFrame, period_days: float) -> pd.Series[bool]:
         direction="forward",
     ).set_index("row")
     kind = asked["source"].where(asked["planned"].isna(), asked["source"] + ", then a plan")
-    customers = answered[~planned].groupby([kind, asked["customer"]]).any()
+    customers = told[~of_plans].groupby([kind, asked["customer"]]).any()
     of_kind = customers.groupby(level=0)
-    hardly = of_kind.mean() < HARDLY_ANSWERED * by_plans
+    share = of_kind.mean()
+    hardly = share["answered"] < HARDLY_ANSWERED * by_plans
+    hardly &= share["reached"] < OFTEN_REACHED
     hardly &= (1 - by_plans) ** of_kind.size() < BY_CHANCE
     found[asked.index] = kind.map(hardly).fillna(False).to_numpy(bool)
     return found

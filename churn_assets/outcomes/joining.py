@@ -9,6 +9,7 @@
 | any other contact | was made at its decision |
 | `sent`, `delivered`, `not_sent` without an id | may be of a plan's contact of the day after it |
 | `sent`, `delivered`, `not_sent` so | also the last decision to leave a control customer alone |
+| `delivered` so, of a control customer | what was `sent` to them within `answer_days` before it |
 | `not_sent` | the contact wasn't made: what was `sent` of it until then counts for nothing |
 | `not_sent`, but sent later, or an answer that names it | the contact was made |
 | an answer that names none, after `not_sent` | of the contact before it |

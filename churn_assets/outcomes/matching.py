@@ -47,6 +47,7 @@ def with_decisions(
     is_report = named["kind"].isin(REPORTS)
     others = _by_report(answers[~names & reports], decisions, config, left_out)
     told = pd.concat([named[is_report], others.assign(named=False)], ignore_index=True)
+    told = _delivered_as_sent(told, decisions, config)
     told = _within(told, decisions, may_be_made_from(decisions), config, left_out)
     held = with_last_words(pd.concat([told, named[~is_report]], ignore_index=True), Counter())
     sent = held[held["kind"].isin(REACHED)].groupby("decision_id")["occurred_at"].min()
@@ -97,6 +98,28 @@ def _by_report(
     before, rest = _matched(rest, those_left_alone, pd.Timedelta(days=config.answer_days))
     left_out[UNANSWERING] += len(rest)
     return pd.concat([of_its_day, lately, shortly, before], ignore_index=True)
+
+
+def _delivered_as_sent(
+    told: pd.DataFrame, decisions: pd.DataFrame, config: OutcomesConfig
+) -> pd.DataFrame:
+    """Reports with their decisions: what was delivered to somebody left alone, and names no
+    decision, is of what was sent to them last within `answer_days`, if anything was.
+
+    A letter takes days to arrive: where the control group was drawn anew meanwhile, it would seem
+    to have been written to. What was sent to it is told by its own report.
+    """
+    alone = decisions.loc[~decisions["contact"], "decision_id"]
+    doubtful = (told["kind"] == "delivered") & ~told["named"].astype(bool)
+    doubtful &= told["decision_id"].isin(alone)
+    sent = told[told["kind"] == "sent"]
+    if not doubtful.any() or sent.empty:
+        return told
+    sent = sent[["customer_id", "decision_id", "time", "occurred_at"]].sort_values("occurred_at")
+    delivered = told[doubtful].sort_values("occurred_at")
+    found, _ = _matched(delivered, sent, pd.Timedelta(days=config.answer_days))
+    others = told[~told["event_id"].isin(found["event_id"])]
+    return pd.concat([others, found], ignore_index=True)
 
 
 def _by_contact(

@@ -8,7 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from churn_assets.outcomes.first_contacts import first_of_a_period, looks, once_asked
+from churn_assets.outcomes.first_contacts import (
+    first_of_a_period,
+    looks,
+    may_be_made,
+    once_asked,
+    only_looked,
+)
 from churn_assets.outcomes.joining import without_ids
 from churn_assets.outcomes.learning.measuring import learnable, measure
 from churn_assets.outcomes.learning.templates import answered
@@ -193,6 +199,25 @@ def test_a_few_contacts_that_nobody_answered_are_no_looks() -> None:
     few = api[api["contact"]].head(8)
     assert not looks(by_time(few, plan), 30).any()
     assert looks(by_time(api, plan), 30).sum() == api["contact"].sum()
+
+
+@pytest.mark.parametrize("kind", ["sent_at", "delivered_at"])
+def test_what_was_sent_is_no_look_however_few_answer(kind: str) -> None:
+    """Why: plans are calls, which nearly everybody answers, and the API's contacts e-mails, which
+    hardly anybody does: all of them were held to be looks. Of a few strays nothing follows but that
+    these were contacts."""
+    plan = plan_of(outcomes(4, 600, control=0.0).assign(group=None), 0)
+    plan = plan.assign(refused_at=plan["time"].where(~plan["accepted"]))
+    plan["customer"] += 600
+    mail = unanswered(outcomes(3, 600, control=0.0).assign(group=None))
+    for share, are_looks in ((0.0, True), (0.1, True), (0.6, False), (1.0, False)):
+        reported = mail["contact"] & (mail["customer"] < 600 * share)
+        table = by_time(mail.assign(**{kind: mail["time"].where(reported)}), plan)
+        asked = table["contact"] & (table["source"] == "api")
+        assert looks(table, 30).equals(asked & are_looks)
+        assert only_looked(table, 30).equals((table["source"] == "api") & are_looks)
+        made = may_be_made(table, 30) & asked
+        assert made.sum() == (reported if are_looks else mail["contact"]).sum()
 
 
 def test_a_contact_a_month_is_a_first_one_each_month() -> None:

@@ -131,6 +131,31 @@ def test_writing_to_the_control_group_is_seen_without_an_id() -> None:
     assert (found.state, found.figures["control_written_to"]) == ("error", 1)
 
 
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("day", [1.5, 2, 9])
+def test_what_arrives_after_a_new_draw_is_of_what_was_sent_before_it(
+    day: float, named: bool
+) -> None:
+    """Why: a letter takes days, and the control group that was drawn meanwhile was said to have
+    been written to. What was sent to it, or never before, still is."""
+    identity = {"decision_id": f"{1:032x}"} if named else {}
+    new = {"period": "2026-01-02", **LEFT_ALONE}
+    rows = [decision(1), decision(2, day=1, **new), decision(3, "C2", day=1, **new)]
+    letter, arrived = event("sent", 0.1, **identity), event("delivered", day)
+
+    def delivered(*events: dict[str, Any]) -> list[bool]:
+        table = joined(rows, list(events)).table
+        found = contacts_kept(without_ids(table), EnvironmentParams(), START)
+        told = table["delivered_at"].notna().tolist()
+        assert (found.state == "error") == any(told[1:])
+        return told
+
+    assert delivered(letter, arrived) == [True, False, False]
+    assert delivered(event("sent", 1.2), letter, arrived) == [False, True, False]
+    assert delivered(letter, event("delivered", day, "C2")) == [False, False, True]
+    assert delivered(letter, event("delivered", 10.2)) == [False, True, False]  # ten days, not more
+
+
 def test_leaving_is_the_customers_whatever_decision_it_names() -> None:
     """Each decision has the same time for it: 30 days."""
     decisions = [decision(1, day=0), decision(2, day=20), decision(3, day=60)]

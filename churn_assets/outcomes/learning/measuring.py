@@ -6,7 +6,9 @@
 | effect and annoyance | each customer's first decision of a draw: contacted, or control group |
 
 Who looked before the first plan (`drawn`) contacted nobody: looks are left out of both. Nor did who
-looked later, or without a draw (`first_contacts.looks`): that is no contact of either kind.
+looked later, or without a draw (`first_contacts.looks`): that is no contact of either kind. A
+source that only looked begins nobody's draw, in either group: who is asked about isn't like others,
+and whoever a plan decided on later counts by that.
 
 Of the control group those tell whom the policy would have contacted. A plan doesn't say whom it
 would have, so all of its control group do, and value and acceptance are adjusted for (`effects`).
@@ -44,9 +46,9 @@ from churn_assets.outcomes.drawn import acted_upon
 from churn_assets.outcomes.first_contacts import (
     counts_as_made,
     first_of_a_period,
-    looks,
     may_be_made,
     once_asked,
+    only_looked,
 )
 from churn_assets.outcomes.learning.effects import Churn, fitted_effects
 from churn_assets.outcomes.learning.response import Responses, fitted_response
@@ -207,7 +209,8 @@ def _treated_and_alone(
 ) -> tuple[pd.DataFrame, str]:
     """The control group and who was contacted, and why nothing is learnt from them; empty where
     something is."""
-    drawn = outcomes[outcomes["group"].notna()]
+    only_seen = only_looked(outcomes, assumed.period_days)
+    drawn = outcomes[outcomes["group"].notna() & ~only_seen]
     first = drawn.drop_duplicates("customer")
     fresh = first_of_a_period(outcomes, assumed.period_days)
     first = first[first["known"] & fresh[first.index]]
@@ -215,9 +218,7 @@ def _treated_and_alone(
     control = first[first["group"] == "control"]
     if "preferred" in first:  # whom the policy would have contacted; of a plan nobody knows it
         control = control[control["preferred"].isna() | (control["preferred"] > 0)]
-    # Never made or not: they were to be contacted. After a look nobody was to be.
-    looked = looks(outcomes, assumed.period_days)
-    contacted, why = first[first["contact"] & ~looked[first.index]], ""
+    contacted, why = first[first["contact"]], ""  # made or not: they were to be contacted
     if assumed.effect_share != 1:
         why = "outcomes don't tell for which acceptances it works, as the settings assume"
     elif min(len(control), len(contacted)) < learn_from:

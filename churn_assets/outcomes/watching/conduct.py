@@ -15,7 +15,7 @@ from churn_assets.decision.exact.spend_control import still_to_come
 from churn_assets.domain.statistics import share
 from churn_assets.domain.value import amount
 from churn_assets.outcomes.first_contacts import may_be_made
-from churn_assets.outcomes.reached import answers_known, reached_at, was_not_sent
+from churn_assets.outcomes.reached import answers_known, made_at, reached_at, was_not_sent
 from churn_assets.outcomes.watching.finding import WORSE, Finding, State, beyond
 from churn_assets.release.switches.budget_price import BudgetPrice
 
@@ -36,8 +36,9 @@ def recent(outcomes: pd.DataFrame, days: float, now: datetime) -> pd.DataFrame:
 def contacts_kept(outcomes: pd.DataFrame, params: EnvironmentParams, now: datetime) -> Finding:
     """Nobody of the control group is written to, and nobody more often than the cap.
 
-    What counts is what was sent or delivered, where senders report it, else what was decided and
-    may have been acted upon, once a day.
+    What counts is what was sent or delivered, where senders report it, and for the cap what was
+    answered, as not all of them may; else what was decided and may have been acted upon. Once a
+    day.
     """
     name = "contacts_keep_to_control_group_and_cap"
     lately = recent(outcomes, params.period_days, now)
@@ -49,8 +50,9 @@ def contacts_kept(outcomes: pd.DataFrame, params: EnvironmentParams, now: dateti
     reported = sent.notna().any()
     made = may_be_made(outcomes, params.period_days)[lately.index]
     looked = 0 if reported else int((lately["contact"] & ~was_not_sent(lately) & ~made).sum())
-    contacts = lately[sent.notna() if reported else made]
-    days = (sent if reported else lately["time"])[contacts.index].dt.floor("D")
+    at = sent.fillna(made_at(lately).where(made)) if reported else lately["time"].where(made)
+    contacts = lately[at.notna()]
+    days = at[contacts.index].dt.floor("D")
     per_customer = contacts.assign(day=days).drop_duplicates(["customer", "day"])
     above = int((per_customer.groupby("customer").size() > params.contact_cap).sum())
     daily = per_customer.groupby("day").size()

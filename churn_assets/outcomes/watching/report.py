@@ -131,6 +131,7 @@ def watch(
         reasons.append(NEW_OUTCOMES.format(config.retrain_outcomes))
     return {
         "release_id": serving.release_id,
+        "made": serving.made,
         "time": now.isoformat(timespec="seconds"),
         "outcomes_known": known,
         "outcomes_learnable": int(speaks.sum()),

@@ -80,6 +80,26 @@ def test_more_contacts_than_the_cap_on_different_days() -> None:
     assert (asked.state, asked.figures["contacts"]) == ("ok", 1)
 
 
+@pytest.mark.parametrize("kind", ["accepted_at", "refused_at"])
+def test_a_channel_that_only_answers_keeps_to_the_cap_too(kind: str) -> None:
+    """Why: once the mail system reported what was delivered, a customer who was called on six days
+    running, and refused each time, counted as contacted never. Called and written to on one day is
+    one contact."""
+    table = decisions().query("contact")
+    one, mail = table.head(1), table.iloc[1:50]
+    mail = mail.assign(delivered_at=mail["time"])
+    days = [one["time"] - timedelta(days=k) for k in range(6)]
+    calls = pd.concat([one.assign(**{"time": day, kind: day}) for day in days])
+    both = pd.concat([calls, mail], ignore_index=True)
+    found = conduct.contacts_kept(both, PARAMS, NOW)
+    assert (found.state, found.figures["above_cap"]) == ("warn", 1)
+    assert (found.figures["contacts"], found.figures["counted"]) == (6 + 49, "sent")
+    alike = pd.concat([calls.assign(delivered_at=calls["time"]), both], ignore_index=True)
+    assert conduct.contacts_kept(alike, PARAMS, NOW).figures["contacts"] == 6 + 49
+    silent = pd.concat([*(one.assign(time=day) for day in days), mail], ignore_index=True)
+    assert conduct.contacts_kept(silent, PARAMS, NOW).figures["contacts"] == 49
+
+
 def test_a_look_is_no_contact_and_costs_nothing() -> None:
     """Why: who ran `churn predict` each week between plans was told that customers were contacted
     more often than the cap, and that the spend was beyond the budget."""

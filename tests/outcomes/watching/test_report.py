@@ -111,6 +111,7 @@ def test_new_outcomes_count_where_as_many_old_ones_were_removed() -> None:
         report = watch(table, "None yet.", serving, None, OutcomesConfig(), NOW)
         assert report["retrain"] == ([f"{new:,} new outcomes"] if new else [])
         assert report["learnable_by_day"] == ended.value_counts().to_dict()
+        assert report["made"] == day
 
 
 def test_new_outcomes_of_a_broken_log_are_no_reason(monkeypatch: pytest.MonkeyPatch) -> None:
