@@ -21,8 +21,16 @@ Meaning = Literal[
     "letter", "email", "sms", "call", "push", "whatsapp", "answer", "offered",
 ]  # fmt: skip
 
+_PRODUCT = (
+    "product|item|article|device|plan|tariff|model|font|brand|service|package|bundle|equipment|"
+    "machine|vehicle|engine|handset|printer|software|part|component|category|contract|line"
+)
+_OF_NO_PRODUCT = "".join(
+    rf"(?<!\b{word} )(?<!\b{word}s )(?<!\b{word} s )" for word in _PRODUCT.split("|")
+)
+
 _SURNAME = (
-    r"last name|surname|(customer|client|member|subscriber|contact|holder)( ?s)? family name",
+    rf"last name|surname|{_OF_NO_PRODUCT}family name",
     r"nachname|familienname",
     r"nom de famille", r"apellidos?",
     r"achternaam|familienaam",
@@ -179,8 +187,7 @@ _SAID: dict[Meaning, tuple[str, ...]] = {
         r"(primeiro )?nome",
     ),
     "surname": _SURNAME,
-    # Surnames, as whole headings alone: "Nom du produit" is none, nor is "Product family name".
-    "family_name": (*_SURNAME, r"family name|nom"),
+    "family_name": (*_SURNAME, r"nom"),  # alone: "Nom du produit" is none
     # Whole headings of somebody at a company that is a customer, or of who looks after them.
     "person": (
         r"((main|primary|key|first|billing|technical|customer|client) )?contact( person)?"
