@@ -119,7 +119,7 @@ def _handed_on(artifact: Artifact) -> dg.MaterializeResult[Artifact]:
 
 
 def _own() -> list[dg.AssetsDefinition]:
-    @dg.asset(group_name=GROUP, kinds={"parquet"}, code_version="4")
+    @dg.asset(group_name=GROUP, kinds={"parquet"}, code_version="5")
     def customer_history(
         own_tables: dg.ResourceParam[OwnTables], store: StoreResource
     ) -> dg.MaterializeResult[Artifact]:
@@ -143,7 +143,7 @@ def _own() -> list[dg.AssetsDefinition]:
         }
         return _made(artifact, figures)
 
-    @dg.asset(group_name=GROUP, kinds={"parquet"}, code_version="5")
+    @dg.asset(group_name=GROUP, kinds={"parquet"}, code_version="6")
     def active_customers(
         own_tables: dg.ResourceParam[OwnTables], store: StoreResource, customer_history: Artifact
     ) -> dg.MaterializeResult[Artifact]:

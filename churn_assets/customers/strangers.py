@@ -16,16 +16,19 @@ TABLES = {
     "customer_history": SPLITS,  # who left, too
 }
 """Where customers are -> the asset's tables."""
+IDS = "known/ids.parquet"
+"""In an asset made of a company's own table: the ids of all its rows, also of those that no split
+holds. Artifacts of before have no such file."""
 
 
 def strangers_among(ids: Collection[str], store: ArtifactStore) -> list[str]:
     """Those of the ids that neither an active customer has nor one whom the history has, in order;
     none where nobody knows yet who is active. Raises ArtifactError."""
-    tables = _tables(store)
-    unknown = set(ids) if tables else set()
-    for asset, name in tables:
+    assets = _assets(store)
+    unknown = set(ids) if assets else set()
+    for asset in assets:
         if unknown:
-            unknown.difference_update(_ids(store, asset, name))
+            unknown.difference_update(_ids(store, asset))
     return sorted(unknown)
 
 
@@ -36,8 +39,8 @@ def nearly_customers(strangers: Collection[str], store: ArtifactStore) -> list[s
     ArtifactError."""
     plain = {_plain(each) for each in strangers} - {""}
     near: set[str] = set()
-    for asset, name in _tables(store) if plain else ():
-        near.update(plain.intersection(map(_plain, _ids(store, asset, name))))
+    for asset in _assets(store) if plain else ():
+        near.update(plain.intersection(map(_plain, _ids(store, asset))))
     return sorted(each for each in strangers if _plain(each) in near)
 
 
@@ -46,34 +49,35 @@ def looked_for(customer_id: str, store: ArtifactStore) -> tuple[bool | None, lis
     active), and otherwise which customers' ids are nearly so (`nearly_customers`), in order. Raises
     ArtifactError.
     """
-    tables, plain = _tables(store), _plain(customer_id)
+    assets, plain = _assets(store), _plain(customer_id)
     near: set[str] = set()
-    for asset, name in tables:
-        ids = _ids(store, asset, name)
+    for asset in assets:
+        ids = _ids(store, asset)
         if customer_id in ids:
             return True, []
         near.update(each for each in ids if plain and _plain(each) == plain)
-    return (False if tables else None), sorted(near)
+    return (False if assets else None), sorted(near)
 
 
 def _plain(customer_id: str) -> str:
     return "".join(filter(str.isalnum, customer_id.casefold())).lstrip("0")
 
 
-def _tables(store: ArtifactStore) -> list[tuple[str, str]]:
-    """Asset and name of each table that has customers; none while nobody knows who is active."""
+def _assets(store: ArtifactStore) -> list[str]:
+    """The assets that have customers; none while nobody knows who is active."""
     there = [asset for asset in TABLES if store.read_pointer(asset_pointer(asset)) is not None]
-    if not {*there} - {"customer_history"}:
-        return []
-    return [(asset, name) for asset in there for name in TABLES[asset]]
+    return there if {*there} - {"customer_history"} else []
 
 
-def _ids(store: ArtifactStore, asset: str, name: str) -> list[str]:
+def _ids(store: ArtifactStore, asset: str) -> list[str]:
     # Imported here: whoever needs the sentences alone needs no tables.
     from churn_assets.storage.tables import read_parquet
 
-    file = store.get(current_artifact(store, asset)) / f"{name}.parquet"
-    ids: list[str] = read_parquet(file, ["customer_id"])["customer_id"].to_pylist()
+    folder = store.get(current_artifact(store, asset))
+    files = [f"{name}.parquet" for name in TABLES[asset]]
+    ids: list[str] = []
+    for file in [IDS] if (folder / IDS).exists() else files:
+        ids += read_parquet(folder / file, ["customer_id"])["customer_id"].to_pylist()
     return ids
 
 

@@ -28,6 +28,7 @@ from churn_assets.customers.contract.model import Contract, CustomerPart
 from churn_assets.customers.fields import schema_of
 from churn_assets.customers.people import PEOPLE as PEOPLE
 from churn_assets.customers.quality.columns import as_level
+from churn_assets.customers.quality.ids import every_id
 from churn_assets.customers.quality.judging import USED, Judged
 from churn_assets.customers.quality.languages import language_of
 from churn_assets.customers.quality.leaving import gone_by_now, has_left, still_to_come
@@ -38,6 +39,7 @@ from churn_assets.customers.quality.zones import zone_of
 from churn_assets.customers.reading.sources import Places
 from churn_assets.customers.schema import MONTHLY, TENURE, CustomerSchema, load_schema
 from churn_assets.customers.splits import snapshot_split, write_splits
+from churn_assets.customers.strangers import IDS
 from churn_assets.datasets.errors import DataError
 from churn_assets.datasets.splits import grouped_split, stratified_split
 from churn_assets.datasets.tables import read_split, write_parquet
@@ -77,6 +79,7 @@ def write_history(
     schema.save(out)
     about = {"name": "customer_history", "contract": schema.contract}
     rates = write_splits(_split_history(schema, frame), out, about, LABEL)
+    _write_ids(taken.ids["history"], out)
     facts = report.stored(rates)
     (out / "report.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     return report
@@ -124,6 +127,7 @@ def write_active(
     schema.save(out)
     about = {"name": "active_customers", "contract": schema.contract}
     write_splits(frame, out, about | {TAKEN_FROM: whom}, LABEL)
+    _write_ids(taken.ids[name], out)
     _write_people(people, set(frame["customer_id"]), out)
     return len(frame)
 
@@ -135,6 +139,7 @@ class _Taken:
         self.contract, self.schema = contract, schema_of(contract)
         self.frames: dict[str, pd.DataFrame] = {}
         self.people: dict[str, pd.DataFrame] = {}
+        self.ids: dict[str, list[str]] = {}  # also of rows that aren't used
         self.gone: set[str] = set()  # of the history, by the date of leaving
         self.to_leave: set[str] = set()  # on a day that is still to come
 
@@ -153,8 +158,10 @@ class _Taken:
         query = f"SELECT {listed} FROM {judged.name} WHERE {USED} ORDER BY {order}"
         frame = connection.execute(query).df()
         self.frames[judged.name] = frame.apply(_whole_numbers)
+        who = columns["customer_id"]
+        self.ids[judged.name] = every_id(connection, judged, who, part.identity.id)
         if judged.name == "history" and (gone := gone_by_now(part.identity, judged)):
-            query = f"SELECT {columns['customer_id']} FROM history WHERE {USED} AND {gone}"
+            query = f"SELECT {who} FROM history WHERE {USED} AND {gone}"
             self.gone = {customer for (customer,) in connection.execute(query).fetchall()}
         if judged.name == "history" and (to_come := still_to_come(part.identity, judged)):
             query = f"SELECT {to_come} AS waits FROM history WHERE {USED} ORDER BY {order}"
@@ -223,6 +230,11 @@ def _people(contract: Contract, judged: Judged) -> Iterator[tuple[str, str]]:
 def _latest(rows: pd.DataFrame) -> pd.DataFrame:
     """Each customer's last one of rows in the order of their snapshots."""
     return rows.drop_duplicates("customer_id", keep="last")
+
+
+def _write_ids(ids: list[str], out: Path) -> None:
+    (out / IDS).parent.mkdir()
+    write_parquet(pd.DataFrame({"customer_id": ids}), out / IDS)
 
 
 def _write_people(people: pd.DataFrame | None, known: set[str], out: Path) -> None:

@@ -10,6 +10,7 @@ from churn_assets.customers.headings import may_refuse, says
 from tests.customers.conftest import made_rows
 from tests.customers.test_guesses import decided
 from tests.customers.test_inspect import inspected
+from tests.customers.test_permissions import CONSENTS as CONSENTS_BY_VERBS
 
 CONSENTS = (
     "Consent", "Opt-in", "GDPR", "Permission", "Contactable", "May contact", "OK to contact",
@@ -29,7 +30,7 @@ NO = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("consent", CONSENTS)
+@pytest.mark.parametrize("consent", [*CONSENTS, *CONSENTS_BY_VERBS])
 def test_no_consent_that_is_denied_is_a_consent(consent: str) -> None:
     """In whichever language it says no: it is an opt-out, or asked about, and never a feature."""
     assert says(consent, "consent")
@@ -46,7 +47,8 @@ def test_no_consent_that_is_denied_is_a_consent(consent: str) -> None:
         "Not contactable", "Non-contactable", "No contact allowed", "No SMS allowed",
         "No marketing calls allowed", "Not OK to contact", "Kein Kontakt erlaubt",
         "Kein Telefon erlaubt", "Werbung nicht erlaubt", "No acepta correos", "Ne pas contacter",
-        "Non acconsente", "Cannot contact", "Don't call", "Consent_No", "Geen toestemming",
+        "Non acconsente", "Non consente", "Cannot contact", "Don't call",
+        "Consent_No", "Geen toestemming",
     ],
 )  # fmt: skip
 def test_it_is_an_opt_out(name: str) -> None:

@@ -1,12 +1,13 @@
-"""Whether the active customers' ids are written as the history's: or no customer is known again."""
+"""The ids of a table, and whether the active customers' are written as the history's: or no
+customer is known again."""
 
 from __future__ import annotations
 
 import duckdb
 
 from churn_assets.customers.contract.model import Identity
-from churn_assets.customers.quality.columns import one_spaced
-from churn_assets.customers.quality.judging import USED, Judged
+from churn_assets.customers.quality.columns import one_spaced, text
+from churn_assets.customers.quality.judging import DIFFER, SPLIT, USED, Judged
 from churn_assets.customers.quality.said import Said
 from churn_assets.customers.quality.workspace import one
 
@@ -21,6 +22,26 @@ def named_by(judged: Judged, column: str | None) -> str:
     if column is None or one_spaced(column) not in judged.read.columns:
         return "row"
     return judged.value(column, "id")
+
+
+def every_id(
+    connection: duckdb.DuckDBPyConnection, judged: Judged, value: str, column: str | None
+) -> list[str]:
+    """The ids of a table's rows, each once and in order: also of those that are left out, doubled
+    or refused, unless it's for their id.
+
+    Args:
+        value: SQL of the id, as text.
+        column: that it is read from; None where rows have none.
+    """
+    said = f"starts_with(p, {text(one_spaced(column or '') + SPLIT)})"
+    wrong = f"len(list_filter(problems, lambda p: {said} AND NOT ends_with(p, {text(DIFFER)}))) > 0"
+    rows = " UNION ".join(
+        f"SELECT {value} AS id FROM {table} WHERE NOT coalesce({wrong}, false)"
+        for table in (judged.name, f"{judged.name}_left_out")
+    )
+    found = connection.execute(f"SELECT id FROM ({rows}) WHERE id IS NOT NULL ORDER BY id")
+    return [customer for (customer,) in found.fetchall()]
 
 
 def other_ids(

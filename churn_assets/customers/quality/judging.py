@@ -23,13 +23,14 @@ from churn_assets.customers.quality.columns import (
     value,
     word,
 )
+from churn_assets.customers.quality.mended import leave_out_mended
 from churn_assets.customers.quality.workspace import cell_of, cells_of, marks_in, one
 from churn_assets.customers.reading.numbers import Marks
 from churn_assets.customers.reading.table import ReadFile, ReadTable
 from churn_assets.domain.cells import as_word, shortened
 
 _EXAMPLES = 3
-_DIFFER = "is there in rows that differ"
+DIFFER = "is there in rows that differ"
 SPLIT = "\x1f"  # between a column and what is wrong with it
 USED = "problems IS NULL AND NOT doubled"
 
@@ -57,6 +58,7 @@ class Judged:
 
     That has: file, row, c0… (cells as they stand), v0… (values of `columns`, NULL where missing),
     problems (list of column, SPLIT, problem; NULL for none), doubled (equal to an earlier row).
+    Rows that a rule leaves out are in `name`_left_out, without cells and `doubled`.
 
     Attributes:
         name: of the table.
@@ -133,13 +135,15 @@ def judge(
         for file, mark in zip(read.files, marks, strict=True)
     ]
     connection.execute(f"CREATE TABLE {name}_all AS {' UNION ALL '.join(parts)}")
-    _leave_out_mended(connection, name, read)
     left_out = _leave_out(connection, name, table, read, zone)
     keys = {f"v{i}": column.name for i, column in enumerate(there) if column.name in key}
     cells = [
         trimmed(f"c{i}") if column in keys.values() else f"c{i}"
         for i, column in enumerate(read.columns)
     ]
+    stayed, made_room = leave_out_mended(connection, name, read, cells, list(keys))
+    problems += stayed
+    notes += made_room
     _find_repeated(connection, name, cells, keys, once)
     broken = _broken(connection, name, read)
     used, refused, doubled = one(
@@ -175,7 +179,7 @@ def _find_repeated(
     named = " AND ".join(f"{v} IS NOT NULL" for v in keys)
     conflict = f"min(h) OVER same <> max(h) OVER same AND {named}" if keys else "false"
     same = f"WINDOW same AS (PARTITION BY {', '.join(keys)})" if keys else ""
-    words = text(f"{', '.join(keys.values())}{SPLIT}{_DIFFER}")
+    words = text(f"{', '.join(keys.values())}{SPLIT}{DIFFER}")
     connection.execute(
         f"""CREATE TABLE {name} AS
         SELECT * EXCLUDE (h, earlier, conflicting, found),
@@ -287,17 +291,6 @@ def _null(column: Column) -> str:
     return f"NULL::{kinds.get(column.reads, 'VARCHAR')}"
 
 
-def _leave_out_mended(connection: duckdb.DuckDBPyConnection, name: str, read: ReadTable) -> None:
-    numbers = {file.name: file.number for file in read.files}
-    places = sorted({(numbers[file], row) for file, row in read.mended if file in numbers})
-    connection.execute(f"CREATE TABLE {name}_mended (file INTEGER, row BIGINT)")
-    if places:
-        connection.executemany(f"INSERT INTO {name}_mended VALUES (?, ?)", places)
-        connection.execute(
-            f"DELETE FROM {name}_all WHERE (file, row) IN (SELECT (file, row) FROM {name}_mended)"
-        )
-
-
 def _leave_out(
     connection: duckdb.DuckDBPyConnection,
     name: str,
@@ -305,7 +298,11 @@ def _leave_out(
     read: ReadTable,
     zone: str | None,
 ) -> dict[str, int]:
+    """Move the rows that the contract leaves out to `name`_left_out; reason -> how many."""
     counts: dict[str, int] = {}
+    cells = ", ".join(f"c{i}" for i in range(len(read.columns)))
+    moved = f"SELECT * EXCLUDE ({cells}) FROM {name}_all WHERE"
+    connection.execute(f"CREATE TABLE {name}_left_out AS {moved} false")
     for rule in table.leave_out:
         column = one_spaced(rule.column)
         if column not in read.columns:
@@ -316,6 +313,7 @@ def _leave_out(
             day = date(cell, table.format.date, zone)
             where = f"coalesce({day} < DATE '{rule.before}', false)"
         (found,) = one(connection, f"SELECT count(*) FROM {name}_all WHERE {where}")
+        connection.execute(f"INSERT INTO {name}_left_out {moved} {where}")
         connection.execute(f"DELETE FROM {name}_all WHERE {where}")
         counts[rule.reason] = counts.get(rule.reason, 0) + int(found)
     return counts
@@ -344,7 +342,7 @@ def _conflicting(connection: duckdb.DuckDBPyConnection, name: str, values: Seque
     (found,) = one(
         connection,
         f"""SELECT count(DISTINCT ({", ".join(values)})) FROM {name}
-        WHERE len(list_filter(problems, lambda p: p LIKE {text("%" + SPLIT + _DIFFER)})) > 0""",
+        WHERE len(list_filter(problems, lambda p: p LIKE {text("%" + SPLIT + DIFFER)})) > 0""",
     )
     return int(found)
 

@@ -56,18 +56,33 @@ class ReadFile:
 
 
 @dataclass(frozen=True)
+class Mended:
+    """A refused row, brought again by a row that names its place.
+
+    Attributes:
+        file, row: where it stood: the file's name, and the row.
+        by, by_row: which file brings it, by number, and in which row.
+    """
+
+    file: str
+    row: int
+    by: int
+    by_row: int
+
+
+@dataclass(frozen=True)
 class ReadTable:
     """A table as text cells: below `folder` a `cells-N.parquet` (file, row, c0, c1, …) a file.
 
     Attributes:
         columns: names, in the order of c0, c1, …: the first file's, then what others add.
-        mended: (file name, row) of the refused rows that a later file brings again.
+        mended: the refused rows that another file brings again.
     """
 
     folder: Path
     files: tuple[ReadFile, ...]
     columns: tuple[str, ...]
-    mended: tuple[tuple[str, int], ...]
+    mended: tuple[Mended, ...]
 
     @property
     def rows(self) -> int:
@@ -156,7 +171,7 @@ def read_table(
     paths = files_of(table, places, folder)
     total, done = sum(path.stat().st_size for path in paths), 0
     read: list[ReadFile] = []
-    mended: list[tuple[str, int]] = []
+    mended: list[Mended] = []
     for number, (path, name) in enumerate(zip(paths, _names_of(paths), strict=True)):
         with unchanged(path):
             if path.suffix.lower() == ".parquet":
@@ -218,7 +233,7 @@ def _from_text(
     number: int,
     folder: Path,
     given: Format,
-    mended: list[tuple[str, int]],
+    mended: list[Mended],
     told: _Told,
 ) -> ReadFile:
     dialect = dialect_of(path, given)
@@ -237,7 +252,7 @@ def _from_text(
         with _Writer(folder, number, columns) as out:
             for row, record in enumerate(_below(found, header, len(names)), start=1):
                 if notes is not None and notes < len(record.cells):
-                    mended.extend(_place(record.cells[notes]))
+                    mended += [Mended(*place, number, row) for place in _place(record.cells[notes])]
                 if record.problem:
                     line = record.line or _written(record.cells, dialect.delimiter)
                     out.line(row, line, record.problem)
