@@ -78,7 +78,7 @@ _YES, _NO = r"(yes|ja|oui|si|sim)", r"(no|nein|non|nee|nao|nei|nej)"
 _EITHER = re.compile(rf"\b({_YES}( \w)* {_NO}|{_NO}( \w)* {_YES})\b")
 _SAYS_NO = re.compile(rf"\b({_NOT}|{_WITHDRAWN})\b")
 _NO_OR_GIVEN = re.compile(rf"\b({_NOT}|{_WITHDRAWN}|{_GIVEN})\b")
-_NO_BEFORE = re.compile(rf"\b({_NOT})( (been|yet|an?|the))?$")
+_NO_BEFORE = re.compile(rf"\b({_NOT})( (been|yet|on|auf|sur|en|in|op|an?|the))*$")
 
 
 def says_no(heading: str) -> bool:

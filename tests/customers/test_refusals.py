@@ -57,7 +57,8 @@ def test_it_is_an_opt_out(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["Not opted out", "Nicht abgemeldet", "Kein Werbestopp", "No consent needed"]
+    "name",
+    ["Not opted out", "Not on the DNC", "Nicht abgemeldet", "Kein Werbestopp", "No consent needed"],
 )
 def test_what_yes_would_mean_is_asked(name: str, tmp_path: Path) -> None:
     """Yes of "Not opted out" was taken for an opt-out."""
