@@ -11,7 +11,7 @@ import unicodedata
 from functools import cache
 from typing import Literal
 
-from churn_assets.customers import nordic, permissions
+from churn_assets.customers import consents, nordic, permissions
 
 Meaning = Literal[
     "left", "status", "value", "monthly", "money", "months", "half_year", "year", "quarter",
@@ -21,8 +21,16 @@ Meaning = Literal[
     "letter", "email", "sms", "call", "push", "whatsapp", "answer", "offered",
 ]  # fmt: skip
 
+_PRODUCT = (
+    "product|item|article|device|plan|tariff|model|font|brand|service|package|bundle|equipment|"
+    "machine|vehicle|engine|handset|printer|software|part|component|category|contract|line"
+)
+_OF_NO_PRODUCT = "".join(
+    rf"(?<!\b{word} )(?<!\b{word}s )(?<!\b{word} s )" for word in _PRODUCT.split("|")
+)
+
 _SURNAME = (
-    r"last name|surname|(customer|client|member|subscriber|contact|holder)( ?s)? family name",
+    rf"last name|surname|{_OF_NO_PRODUCT}family name",
     r"nachname|familienname",
     r"nom de famille", r"apellidos?",
     r"achternaam|familienaam",
@@ -179,8 +187,7 @@ _SAID: dict[Meaning, tuple[str, ...]] = {
         r"(primeiro )?nome",
     ),
     "surname": _SURNAME,
-    # Surnames, as whole headings alone: "Nom du produit" is none, nor is "Product family name".
-    "family_name": (*_SURNAME, r"family name|nom"),
+    "family_name": (*_SURNAME, r"nom"),  # alone: "Nom du produit" is none
     # Whole headings of somebody at a company that is a customer, or of who looks after them.
     "person": (
         r"((main|primary|key|first|billing|technical|customer|client) )?contact( person)?"
@@ -255,34 +262,7 @@ _SAID: dict[Meaning, tuple[str, ...]] = {
         r"(gruppo|classe|livello|fascia)( di \w+)?$",
         r"(faixa|escalao|nivel|classe)( de \w+| etari[ao])?$",
     ),
-    # Who may be contacted, and how.
-    "opt_out": (
-        r"opt(ed)? ?outs?|unsubscribed?|dnc"
-        r"|do not (contact|e ?mail|mail|call|phone|text|sms|write)",
-        r"\w*(werbe|kontakt|mailing|newsletter)(stopp?|sperre|widerspruch|verbot)|widerspruch"
-        r"|abgemeldet|keine? (werbung|post|anrufe?|e ?mails?|sms|newsletter)|robinson\w*",
-        r"opposition|desinscrit|ne pas (contacter|appeler|demarcher)|bloctel",
-        r"no (contactar|llamar|enviar|molestar)|robinson|oposicion",
-        r"afgemeld|\w*(reclame|contact|mailing|nieuwsbrief|marketing)(stop|blokkade|verbod)"
-        r"|niet (bellen|mailen|benaderen|contacteren)|bel me niet\w*|recht van verzet"
-        r"|geen (reclame|post|telefoon\w*|e ?mails?|sms|nieuwsbrie(f|ven)|marketing)",
-        r"non (contattare|chiamare|telefonare|inviare|disturbare)|opposizion[ei]"
-        r"|disiscritt[oa]|revoca( del)? consenso",
-        r"nao (contactar|contatar|ligar|enviar|perturb\w*|incomodar)|oposicao|descadastr\w*",
-    ),
-    "consent": (
-        r"consent(s|ed)?|opt(ed)? ?ins?|gdpr|permission|contactable|(may|can|ok to) contact"
-        r"|accepts (marketing|contact|advertising|newsletters?|e ?mails?|sms|texts?|calls?|post\w*)"
-        r"|(contact|marketing|e ?mails?|calls?|phone|sms|texts?|post) (ok|allowed|permitted)",
-        r"\w*einwilligung|\w*zustimmung|einversta\w*|dsgvo|\w*erlaubnis"
-        r"|(werbung|kontakt|e ?mails?|telefon|anrufe?|sms|post|newsletter) (erlaubt|gewue?nscht)",
-        r"consentement|accord|rgpd|autorisation|accepte \w+|(souhaite|veut) (recevoir|etre) \w+",
-        r"consentimiento|autorizacion|rgpd|permiso|acepta \w+",
-        r"\w*toestemming|\w*akkoord|instemming|wil \w+ ontvangen|accepteert \w+",
-        r"consens[oi]|autorizzazione|acconsente|accetta \w+|(desidera|vuole) ricevere \w+",
-        r"consentimento|autorizacao|autoriza \w+|aceita \w+|lgpd|permissao"
-        r"|(deseja|quer) receber \w+",
-    ),
+    # How somebody is contacted.
     "letter": (
         r"(direct|postal|post) ?mails?|letters?|(?<!\be )post(al)?",
         r"briefe?|brief\w+|(?<!\be )post\w*(?! elettronica)",
@@ -384,14 +364,34 @@ def folded(text: str) -> str:
 
 
 def says(name: str, meaning: Meaning, *, whole: bool = False) -> bool:
-    """Whether a column's name, or `whole`: all of it, says this."""
+    """Whether a column's name, or `whole`: all of it, says this.
+
+    No heading that says no is a consent: the whole of one that is denied is an opt-out.
+    """
     heading, pattern = folded(plain(name)), pattern_of(meaning)
+    if meaning == "consent" and consents.says_no(heading):
+        return False
+    if meaning == "opt_out" and consents.denies(heading, pattern_of("consent"), whole=True):
+        return True
+    if meaning == "opt_out" and consents.denies_refusal(heading, pattern):
+        return False
     return bool(pattern.fullmatch(heading) if whole else pattern.search(heading))
+
+
+def may_refuse(name: str) -> bool:
+    """Whether a heading denies a consent or an opt-out, and doesn't tell what yes of it would mean:
+    "No consent needed", or "Not opted out"."""
+    heading, consent = folded(plain(name)), pattern_of("consent")
+    if says(name, "opt_out"):
+        return False
+    return consents.denies(heading, consent) or consents.denies_refusal(
+        heading, pattern_of("opt_out")
+    )
 
 
 @cache
 def pattern_of(meaning: Meaning) -> re.Pattern[str]:
     """What says this in a heading that is `plain` and `folded`."""
-    others = (nordic.SAID, permissions.SAID)
-    patterns = (*_SAID[meaning], *(said for other in others for said in other.get(meaning, ())))
+    everywhere = (_SAID, consents.SAID, nordic.SAID, permissions.SAID)
+    patterns = [said for found in everywhere for said in found.get(meaning, ())]
     return re.compile("|".join(rf"\b(?:{said})(?:\b|$)" for said in patterns))

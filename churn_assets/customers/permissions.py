@@ -17,26 +17,34 @@ _BETWEEN = (
     r"(el|la|las|los?|les?|des?|du|d|l|gli|il?|di|del|o|os|as?|por|per|par|via|un[ae]?"
     r"|envio|envoi|invio|recibir|ricevere|receber|recevoir|ser|etre|essere)"
 )
-_LETS = r"permite|permet(te)?|consente|autori[sz]a|autorise|autorizza"
+_LETS = r"permite|permet(te)?|consente|autori[sz]a|autorise|autorizza|accepte|souhaite"
 _LET = (
     r"permitid[oa]s?|permise?s?|permess[aeio]|consentid[oa]s?|consentit[aeio]|autori[sz]ad[oa]s?"
     r"|autorisee?s?|autorizzat[aeio]|aceptad[oa]s|deseja?d[oa]s?"
 )
 _WANTS = r"acepta|consiente|autoriza|permite|desea|quiere"
+_WHO = r"(client[eoi]?s?|abonnee?|socio|utente)"
+_TOLD = (
+    rf"({_CHANNEL}|conta(c?t|tt)\w+|llamad[oa]|appelee?|chiamat[oa]|informad[oa]|ofertas"
+    r"|promociones|novedades)"
+)
+_REST = rf"( com+er[cz]ia\w+| {_BETWEEN}| {_CHANNEL})*"
 
 SAID: dict[str, tuple[str, ...]] = {
     # Before the consents: yes of "No consiente SMS" is a no.
     "opt_out": (
-        rf"no ({_WANTS})",
-        r"(ne|n) (accepte|autorise|consent|souhaite|veut|permet) pas",
-        r"non (acconsente|consente|accetta|autorizza|desidera|vuole|permette)",
-        r"nao (aceita|autoriza|consente|deseja|permite|quer)",
+        rf"no ({_WANTS})(( {_BETWEEN})* {_TOLD}|$)",
+        rf"(ne|n) (accepte|autorise|consent|souhaite|veut|permet) pas(( {_BETWEEN})* {_TOLD}|$)",
+        r"non (acconsente|consente|accetta|autorizza|desidera|vuole|permette)"
+        rf"(( {_BETWEEN})* {_TOLD}|$)",
+        rf"nao (aceita|autoriza|consente|deseja|permite|quer)(( {_BETWEEN})* {_TOLD}|$)",
     ),
+    # As whole headings: "Permite llamadas internacionales" is of a tariff.
     "consent": (
-        rf"({_LETS})( {_BETWEEN})* {_CHANNEL}",
-        rf"{_CHANNEL}( com+er[cz]ia\w+)? ({_LET})",
-        r"consient[eo]n?|consentid[oa]|(desea|quiere) (recibir|ser) \w+",
-        r"consentante?|(autorise|accepte|souhaite) (d )?(etre|recevoir|le|la|les|l|du|des) \w+",
+        rf"^({_WHO} )?({_LETS})( {_BETWEEN})* {_CHANNEL}{_REST}$",
+        rf"^({_BETWEEN} )*{_CHANNEL}{_REST} ({_LET})$",
+        rf"consient[eo]n?|consentid[oa]|(desea|quiere) (recibir|ser)( {_BETWEEN})* {_TOLD}",
+        r"consentante?|autorise (a |d )?etre \w+",
         r"contattabil[ei]|(desidera|vuole) essere \w+",
         r"conta(c?t)avel|(deseja|quer) ser \w+",
     ),

@@ -9,6 +9,7 @@ import duckdb
 import pandas as pd
 import pytest
 
+from churn_assets.customers.quality import leakage
 from churn_assets.customers.quality.leakage import Candidate, find_leaks
 from tests.customers.conftest import Checked, as_csv
 from tests.customers.test_leaving import ending, spread, told
@@ -135,3 +136,64 @@ def test_a_customer_s_contacts_are_one_piece_of_evidence(checked: Checked, tmp_p
         assert leak.why == (
             f"it is given for {accepted} customers' contacts, all of them such that were accepted"
         )
+
+
+Contacts = list[tuple[str, bool]]
+
+
+def contacts(draw: random.Random, customers: int, each: int, rate: float) -> Contacts:
+    """Whose each contact is, and whether it was accepted."""
+    return [(f"c{i}", draw.random() < rate) for i in range(customers) for _ in range(each)]
+
+
+def in_campaign(log: Contacts, columns: dict[str, list[str | None]]) -> set[tuple[str, str]]:
+    """(column, sign) of columns of words in a campaign's log."""
+    whose, accepted = zip(*log, strict=True)
+    table = pd.DataFrame({"row": whose, "y": accepted, **columns})
+    sought = [Candidate(name, name, False, "feature") for name in columns]
+    with duckdb.connect() as connection:
+        connection.register("frame", table)
+        connection.execute("CREATE TABLE t AS SELECT * FROM frame")
+        found = find_leaks(connection, "t", "y", sought, who="accepts", several=True)
+        return {(leak.column, leak.sign) for leak in found}
+
+
+@pytest.mark.parametrize(("customers", "each"), [(300, 12), (300, 20), (1_000, 24), (40, 30)])
+def test_nearly_everybody_accepts_once(customers: int, each: int) -> None:
+    """Why: of a dozen contacts one is nearly always accepted, so that whose they are told nothing:
+    a note of three quarters of the acceptances was found in none of these logs."""
+    draw = random.Random(1)
+    log = contacts(draw, customers, each, 0.3)
+    told = [said and draw.random() < 0.75 for _, said in log]
+    refused = [not said and draw.random() < 0.75 for _, said in log]
+    columns: dict[str, list[str | None]] = {
+        "thanks": ["card" if t else None for t in told],
+        "state": ["it's done" if t else draw.choice("ab") for t in told],
+        "shop": [None if r else draw.choice("ab") for r in refused],
+        "club": [draw.choice("ab") for _ in log],
+        "street": [who for who, _ in log],
+    }
+    assert in_campaign(log, columns) == {
+        ("thanks", "given"), ("state", "word"), ("shop", "missing"),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("stays", [False, True])
+def test_a_column_at_random_leaks_as_rarely_as_promised(
+    stays: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 150 columns that some customers have at random, each time anew or from some contact on,
+    as many look like leaks as chance allows at most, and not many fewer of the former."""
+    chance, draw, columns = 0.2, random.Random(2), {}
+    log = contacts(draw, 30, 8, 0.5)
+    for number in range(150):
+        cells: list[str | None] = [None] * len(log)
+        for who in draw.sample(range(30), draw.randrange(2, 5)):
+            first = draw.randrange(8)
+            for contact in range(first, min(first + 3, 8) if stays else first + 1):
+                cells[8 * who + contact] = "x"
+        columns[f"v{number}"] = cells
+    monkeypatch.setattr(leakage, "CHANCE", chance)
+    given = sum(sign == "given" for _, sign in in_campaign(log, columns))
+    assert given <= 150 * chance
+    assert stays or given >= 10  # a quarter, an eighth or a sixteenth of them

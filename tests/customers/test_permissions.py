@@ -30,7 +30,11 @@ OPT_OUTS = (
 OTHERS = (
     "Permite devoluciones", "Correo electrónico", "Llamadas", "Contacto", "Teléfono privado",
     "Permis de conduire", "Permet le paiement", "Appels", "Consente roaming", "Posta elettronica",
-    "Contatti", "Permite parcelamento", "Chamadas", "Consumo", "Contenido", "Offre acceptée",
+    "Contatti", "Permite parcelamento", "Chamadas", "Consumo", "Permite llamadas internacionales",
+    "Último contacto autorizado", "Autorise le découvert", "Permet les appels surtaxés",
+    "Autorise le prélèvement", "Consente chiamate internazionali", "Desea recibir factura",
+    "No permite devoluciones", "Non permette rateizzazione", "N'autorise pas le découvert",
+    "Contenido", "Offre acceptée",
 )  # fmt: skip
 
 

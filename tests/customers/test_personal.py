@@ -245,8 +245,11 @@ def test_days_written_as_whole_numbers_are_days(
 
 
 SURNAME_HEADINGS = ("Surname", "Customer last name", "Family name", "Customer's family name",
+                    "Policyholder family name", "Insured family name", "Spouse family name",
+                    "Primary User family name", "Family name (customer)", "Family name 2",
                     "Nachname", "Nom", "Nom de famille", "Apellidos", "Achternaam", "Cognome",
                     "Sobrenome")  # fmt: skip
+FAMILIES_OF_PRODUCTS = ("Product family name", "Device's family name", "Tariff family name")
 
 
 @pytest.mark.parametrize("families", [1, 4, 20])
@@ -258,7 +261,7 @@ def test_a_column_called_surname_holds_names_of_however_many(
     rows = [
         row | dict.fromkeys(SURNAME_HEADINGS, SURNAMES[n % families])
         | {"Nom du produit": ("Forfait A", "Forfait B", "Forfait C")[n % 3]}
-        | {"Product family name": ("Fibre", "Mobile", "TV")[n % 3]}
+        | dict.fromkeys(FAMILIES_OF_PRODUCTS, ("Fibre", "Mobile", "TV")[n % 3])
         | {"Nachname bekannt": ("ja", "nein")[n % 2]}
         for n, row in enumerate(made_rows(160))
     ]  # fmt: skip
@@ -269,5 +272,7 @@ def test_a_column_called_surname_holds_names_of_however_many(
         assert "not shown: names" in lines[name]
         assert f"  {name}: {{kind" not in said
     assert "levels: [Forfait A, Forfait B, Forfait C]" in said
-    assert "levels: [Fibre, Mobile, TV]" in said
+    for name in FAMILIES_OF_PRODUCTS:
+        [line] = [each for each in said.splitlines() if each.startswith(f"  {name}: ")]
+        assert "levels: [Fibre, Mobile, TV]" in line
     assert "  Nachname bekannt: {kind: flag" in said

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from churn_assets.customers.headings import Meaning, folded, pattern_of, plain
+from churn_assets.customers.headings import Meaning, folded, may_refuse, pattern_of, plain
 from churn_assets.customers.inspection.words import means_yes, named, yes_of
 from churn_assets.customers.quality.profile import ColumnProfile
 
@@ -14,6 +14,11 @@ Kind = Literal["opt_out", "consent"]
 WORDS: Final[dict[Kind, str]] = {"opt_out": "opt-out", "consent": "consent"}
 _CHANNELS: Final[tuple[Meaning, ...]] = ("letter", "email", "sms", "call", "push", "whatsapp")
 _MOST_CELLS = 12  # of a column that may be such a flag, though more than two
+
+_WHICH = (
+    "its name says no: which cells mean that they may not be contacted? "
+    "contact: {opt_out: {column: ..., yes: ..., no: ...}}"
+)
 
 
 @dataclass
@@ -49,9 +54,12 @@ def find_flags(columns: Sequence[ColumnProfile]) -> Flags:
     """The flags among the columns, by their names and by how many different cells they have.
 
     The only one of its kind is of every channel; of several, each is of the channel that its name
-    says, and one whose name says none is of all of them.
+    says, and one whose name says none is of all of them. What says no of either is asked about.
     """
-    flags, rest = Flags(), list(columns)
+    flags = Flags()
+    doubtful = [c for c in columns if _may_be_flag(c) and may_refuse(c.name)]
+    flags.unsure |= dict.fromkeys(doubtful, _WHICH)
+    rest = [c for c in columns if c not in doubtful]
     for kind in WORDS:
         fitting = named(kind, [c for c in rest if _may_be_flag(c)])
         rest = [c for c in rest if c not in fitting]

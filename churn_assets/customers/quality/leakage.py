@@ -12,6 +12,8 @@ Six signs, each by measurement or by name:
   of two such columns.
 
 Where customers have several rows chance is by customers: what is had by one is in all their rows.
+In a campaign's log, where in time nearly every customer accepts once, it is within customers, too:
+by how many of their own contacts were accepted.
 """
 
 from __future__ import annotations
@@ -19,11 +21,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations
+from math import exp
 from typing import Literal
 
 import duckdb
 
 from churn_assets.customers.headings import says
+from churn_assets.customers.quality.columns import text
 from churn_assets.customers.quality.workspace import one
 
 Sign = Literal["auc", "missing", "given", "word", "name", "group_mean"]
@@ -89,11 +93,19 @@ class Rows:
         source: a table or view with the values and a `row`.
         outcome: SQL of a boolean.
         several: whether `row` names a customer, who may have several rows.
+        who: what those do of whom the outcome is true: a key of `WORDS`.
     """
 
     source: str
     outcome: str
     several: bool = False
+    who: str = "leaves"
+
+    @property
+    def repeated(self) -> bool:
+        """Whether one customer may have either outcome, time and again, as one who accepts; nobody
+        leaves before their last rows, so that in a history the outcome tells the time."""
+        return self.several and self.who == "accepts"
 
     @property
     def count(self) -> str:
@@ -128,7 +140,7 @@ def find_leaks(
         who: what those do of whom the outcome is true: a key of `WORDS`.
         several: whether `row` names a customer, who may have several rows.
     """
-    rows = Rows(source, outcome, several)
+    rows = Rows(source, outcome, several, who)
     yes, no = one(connection, f"SELECT count(*) FILTER (y), count(*) FILTER (NOT y) FROM {rows()}")
     for column in candidates:
         if comes_afterwards(column.name):
@@ -142,7 +154,7 @@ def find_leaks(
         if auc is not None and auc > MOST_AUC:
             why = f"alone it ranks who {who} with AUC {auc:.3f}"
             yield Leak(column.name, column.role, "auc", why)
-        if one_only := _for_one_only(connection, rows, column, both, who):
+        if one_only := _for_one_only(connection, rows, column, both):
             yield Leak(column.name, column.role, *one_only)
         if column.numeric and (why := _group_mean(connection, rows, column, binary or {})):
             means.append(column)
@@ -222,7 +234,7 @@ def _counted(connection: duckdb.DuckDBPyConnection, rows: Rows) -> _Both:
 
 
 def _for_one_only(
-    connection: duckdb.DuckDBPyConnection, rows: Rows, column: Candidate, both: _Both, who: str
+    connection: duckdb.DuckDBPyConnection, rows: Rows, column: Candidate, both: _Both
 ) -> tuple[Sign, str] | None:
     """The sign, and why, of cells that are missing, or given, for one outcome only; or else of a
     word that only those have who left."""
@@ -233,8 +245,8 @@ def _for_one_only(
         {rows.count} FILTER (NOT {missing} AND y), {rows.count} FILTER (NOT {missing} AND NOT y)
         FROM {rows(column.value)}""",
     )
-    whom, *outcomes = WORDS[who]
-    if rows.several and who == "accepts":
+    whom, *outcomes = WORDS[rows.who]
+    if rows.repeated:
         whom = "customers' contacts"
     found: tuple[tuple[Sign, tuple[int, int]], ...] = (
         ("missing", counts[:2]),
@@ -246,11 +258,35 @@ def _for_one_only(
         only = 0 if of[0] else 1
         if sign == "given" and only == 1 and of[1] < OF_STAYERS * both.customers[1]:
             continue
-        if both.likely[only] ** of[only] < CHANCE:
+        has = missing if sign == "missing" else f"NOT {missing}"
+        by_chance = both.likely[only] ** of[only]
+        if min(by_chance, _within(connection, rows, column, has, only)) < CHANCE:
             return sign, f"it is {sign} for {of[only]:,} {whom}, all of them such {outcomes[only]}"
     if not column.numeric and (had := _word_of_one(connection, rows, column, both)):
         return "word", f"a word of it is had by {had:,} {whom}, all of them such {outcomes[0]}"
     return None
+
+
+def _within(
+    connection: duckdb.DuckDBPyConnection, rows: Rows, column: Candidate, has: str, only: int
+) -> float:
+    """At most how likely it is by chance that each customer `has` something in rows of one outcome
+    alone: yes (`only` 0) or no (1); 1 where a customer's rows don't tell.
+
+    Of n rows of a customer m are of that outcome, and any one of them is by m / n if it's had at
+    random. However much the others that have it depend on that one, all are by m / n at most: the
+    product over the customers who have it. One whose rows are all of one outcome tells nothing.
+    """
+    if not rows.repeated:
+        return 1.0
+    of = "NOT y" if only else "y"
+    (evidence,) = one(
+        connection,
+        f"""SELECT coalesce(sum(ln(m / n)), 0)
+        FROM (SELECT count(*) AS n, count(*) FILTER ({of}) AS m, bool_or({has}) AS had
+              FROM {rows(column.value)} GROUP BY row) WHERE had""",
+    )
+    return exp(evidence)
 
 
 def _word_of_one(
@@ -258,14 +294,19 @@ def _word_of_one(
 ) -> int:
     """Of how many customers the most frequent word is that only those have who left; 0 where there
     is none, or where some word of so many would be so by chance."""
-    had, words = one(
+    value = column.value
+    had, which, words = one(
         connection,
-        f"""SELECT coalesce(max(n) FILTER (NOT stayed), 0), count(*) FROM
-              (SELECT {rows.count} AS n, bool_or(NOT y) AS stayed FROM {rows(column.value)}
-               WHERE {column.value} IS NOT NULL GROUP BY {column.value})""",
+        f"""SELECT coalesce(max(n) FILTER (NOT stayed), 0),
+            arg_max(word, (n, word)) FILTER (NOT stayed), count(*) FROM
+              (SELECT {value} AS word, {rows.count} AS n, bool_or(NOT y) AS stayed
+               FROM {rows(value)} WHERE {value} IS NOT NULL GROUP BY word)""",
     )
-    by_chance = words * both.likely[0] ** had
-    return int(had) if had >= OF_ALL * both.customers[0] and by_chance < CHANCE else 0
+    if had < OF_ALL * both.customers[0]:
+        return 0
+    has = f"{value} IS NOT DISTINCT FROM {text(str(which))}"
+    likely = min(both.likely[0] ** had, _within(connection, rows, column, has, 0))
+    return int(had) if words * likely < CHANCE else 0
 
 
 def _group_mean(

@@ -1,0 +1,100 @@
+"""Who may be contacted, as headings say it: opt-outs and consents, and the words by which a heading
+says the opposite.
+
+"Contactable" is a consent and "Not contactable" an opt-out: taken for each other, those alone would
+be contacted who refused. Patterns are of headings in lower case and without accents.
+"""
+
+from __future__ import annotations
+
+import re
+
+_WAYS = (
+    r"e ?mails?|mails?|sms|texts?|text messages?|calls?|phone|telephone|post(al)?|letters?"
+    r"|newsletters?|whats ?app|push"
+)
+_MATTER = rf"(marketing|advertising|promotions?|contact|by|via|{_WAYS})"
+_WEGE = r"e ?mails?|telefon|anrufe?|sms|post|briefe?|newsletter|whats ?app|push"
+_WHOLE = (
+    rf"^(customer |client |member |subscriber |is )?(contactable|(may|can|ok to) contact)"
+    rf"( (by|via) ({_WAYS}))?$",
+    rf"^(customer |client |member |subscriber )?accepts {_MATTER}( {_MATTER})*$",
+    rf"^{_MATTER}( {_MATTER})* (is )?(ok|allowed|permitted)$",
+    rf"^(\w*werbung|kontakt|{_WEGE})( (per|via|durch|ue?ber) ({_WEGE}))?"
+    r" (erlaubt|gewue?nscht)$",
+)
+"""Consents as whole headings: "International calls allowed" and "Last contact ok" are none."""
+
+SAID: dict[str, tuple[str, ...]] = {
+    "opt_out": (
+        r"opt(ed)? ?outs?|unsubscribed?|dnc|uncontactable"
+        r"|(do not|don ?t|may not|must not|can ?not|can t|never)"
+        r" (contact|e ?mail|mail|call|phone|text|sms|write)",
+        r"\w*(werbe|kontakt|mailing|newsletter)(stopp?|sperre|widerspruch|verbot)|widerspruch"
+        r"|abgemeldet|keine? (werbung|post|anrufe?|e ?mails?|sms|newsletter)|robinson\w*",
+        r"opposition|desinscrit|ne pas (contacter|appeler|demarcher)|bloctel",
+        r"no (contactar|llamar|enviar|molestar)|robinson|oposicion",
+        r"afgemeld|\w*(reclame|contact|mailing|nieuwsbrief|marketing)(stop|blokkade|verbod)"
+        r"|niet (bellen|mailen|benaderen|contacteren)|bel me niet\w*|recht van verzet"
+        r"|geen (reclame|post|telefoon\w*|e ?mails?|sms|nieuwsbrie(f|ven)|marketing)",
+        r"non (contattare|chiamare|telefonare|inviare|disturbare)|opposizion[ei]"
+        r"|disiscritt[oa]|revoca( del)? consenso",
+        r"nao (contactar|contatar|ligar|enviar|perturb\w*|incomodar)|oposicao|descadastr\w*",
+    ),
+    "consent": (
+        *_WHOLE,
+        r"consent(s|ed)?|opt(ed)? ?ins?|gdpr|permission",
+        r"\w*einwilligung|\w*zustimmung|einversta\w*|dsgvo|\w*erlaubnis",
+        r"consentement|accord|rgpd|autorisation|accepte \w+|(souhaite|veut) (recevoir|etre) \w+",
+        r"consentimiento|autorizacion|rgpd|permiso|acepta \w+",
+        r"\w*toestemming|\w*akkoord|instemming|wil \w+ ontvangen|accepteert \w+",
+        r"consens[oi]|autorizzazione|acconsente|accetta \w+|(desidera|vuole) ricevere \w+",
+        r"consentimento|autorizacao|autoriza \w+|aceita \w+|lgpd|permissao"
+        r"|(deseja|quer) receber \w+",
+    ),
+}
+"""Meaning -> what says it."""
+
+_NOT = (
+    r"not?|non|never|without|cannot|(ca|do|does|did|is|has|wo)n ?t"
+    r"|kein\w*|nicht|ohne|nie(mals)?"
+    r"|ne|pas|sans|aucun\w*|jamais"
+    r"|sin|ningun\w*|nunca"
+    r"|geen|niet|nooit|zonder"
+    r"|senza|nessun\w*"
+    r"|nao|sem|nenhum\w*"
+    r"|ikke|inte|ej|ingen|inga|inget|intet|aldrig?|uten|uden|utan"
+)
+_WITHDRAWN = (
+    r"withdrawn|withdrawal|revoked|refuse[sd]?|refusal|denied|declined|rejected|expired|missing"
+    r"|widerruf\w*|entzogen|verweiger\w*|abgelehnt|zurue?ckgezogen|abgelaufen|fehl(t|ende?)"
+    r"|retiree?|revoquee?|refusee?|refus|retirad[oa]|revocad[oa]|rechazad[oa]|denegad[oa]"
+    r"|ingetrokken|geweigerd|revocat[oa]|ritirat[oa]|negat[oa]|rifiutat[oa]|revoca"
+    r"|revogad[oa]|recusad[oa]|negad[oa]"
+    r"|trukket( tilbake)?|tilbaketrukket|trukket tilbage|tilbakekalt|tilbagekaldt|aterkall?at"
+)
+_GIVEN = r"given|granted|obtained|erteilt|gegeben|vorhanden|donnee?|dad[oa]|dato|gegeven|gitt|givet"
+_YES, _NO = r"(yes|ja|oui|si|sim)", r"(no|nein|non|nee|nao|nei|nej)"
+_EITHER = re.compile(rf"\b({_YES}( \w)* {_NO}|{_NO}( \w)* {_YES})\b")
+_SAYS_NO = re.compile(rf"\b({_NOT}|{_WITHDRAWN})\b")
+_NO_OR_GIVEN = re.compile(rf"\b({_NOT}|{_WITHDRAWN}|{_GIVEN})\b")
+_NO_BEFORE = re.compile(rf"\b({_NOT})( (been|yet|on|auf|sur|en|in|op|an?|the))*$")
+
+
+def says_no(heading: str) -> bool:
+    """Whether a heading has a word that says no; "yes/no" only tells its cells."""
+    return bool(_SAYS_NO.search(_EITHER.sub(" ", heading)))
+
+
+def denies(heading: str, consent: re.Pattern[str], *, whole: bool = False) -> bool:
+    """Whether a heading says no and a `consent`, or `whole`: is one but for its no."""
+    if not says_no(heading):
+        return False
+    rest = " ".join(_NO_OR_GIVEN.sub(" ", _EITHER.sub(" ", heading)).split())
+    return bool(consent.fullmatch(rest) if whole else consent.search(rest))
+
+
+def denies_refusal(heading: str, opt_out: re.Pattern[str]) -> bool:
+    """Whether a heading says no of an `opt_out`: "Not opted out"."""
+    refusals = opt_out.finditer(heading)
+    return any(_NO_BEFORE.search(heading[: each.start()].rstrip()) for each in refusals)
