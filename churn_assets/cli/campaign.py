@@ -19,8 +19,8 @@ from churn_assets.cli.errors import PlainErrors
 from churn_assets.cli.imports import (
     Force,
     Noted,
+    fields_named,
     importing,
-    names_under,
     noting,
     refuse_nobodys,
     report_import,
@@ -223,10 +223,7 @@ def import_(
     file: Annotated[Path, typer.Argument(help="a .csv, .csv.gz or .parquet file of contacts")],
     column: Annotated[
         list[str] | None,
-        typer.Option(
-            help="FIELD=NAME where the file names a field otherwise; before what the contract's "
-            "`events` says"
-        ),
+        typer.Option(help="FIELD=NAME where the file names a field otherwise"),
     ] = None,
     zone: Annotated[
         str | None,
@@ -241,22 +238,16 @@ def import_(
 
     Columns: customer_id, occurred_at and, where known, channel, offer_percentage, kind (sent,
     not_sent, accepted, refused, complained, unsubscribed, opted_in, churned; default: sent),
-    event_id and decision_id. What a file calls them otherwise, and its kinds, stands in the
-    contract (`events`), as for `churn outcomes import`. Reading a file again changes nothing. A
-    file half of whose ids or more are nobody's, and half of those nearly a customer's, is refused
-    whole: a spreadsheet may have taken their zeros.
+    event_id and decision_id. Reading a file again changes nothing. A file half of whose ids or more
+    are nobody's, and half of those nearly a customer's, is refused whole: a spreadsheet may have
+    taken their zeros.
     """
     # Imported here: other commands need no pandas.
     from churn_assets.campaign.contacts.importing import ContactRow, import_rows
-    from churn_assets.campaign.opening import contract_named
-    from churn_assets.customers.contract.events import Events
     from churn_assets.customers.reading.imports import rows_of
     from churn_assets.serving.zones import known_zone, zone_info
 
-    contract = contract_named(load_settings().customers)
-    said = Events() if contract is None else contract.events
-    names, agreed = names_under(said, column, ContactRow.model_fields)
-    noted = Noted(set(), Counter())
+    names, noted = fields_named(column), Noted(set(), Counter())
     try:
         zone = zone and known_zone(zone)
     except ValueError as error:
@@ -265,9 +256,9 @@ def import_(
         now = campaigns.now()
         place = zone_info(zone or campaigns.default_zone)
         if not force:
-            refuse_nobodys(rows_of(ContactRow, file, names, progress, agreed), campaigns.store)
-        rows = rows_of(ContactRow, file, names, progress, agreed)
-        done = import_rows(noting(rows, noted), campaigns.ledger, place, now, said)
+            refuse_nobodys(rows_of(ContactRow, file, names, progress), campaigns.store)
+        rows = rows_of(ContactRow, file, names, progress)
+        done = import_rows(noting(rows, noted), campaigns.ledger, place, now)
     report_import(rows, "contacts", done, noted, campaigns.store, campaigns.config.channels)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
@@ -17,7 +17,6 @@ from churn_assets.cli.strangers import refuse_strangers, tell_strangers
 from churn_assets.domain.plain_errors import describe, is_full
 
 if TYPE_CHECKING:
-    from churn_assets.customers.contract.events import Events
     from churn_assets.customers.reading.imports import Imported
     from churn_assets.customers.reading.rows import Row, Rows
     from churn_assets.stages.spec import Progress as Told
@@ -35,16 +34,6 @@ def fields_named(column: Sequence[str] | None) -> dict[str, str]:
     if len(names) != len(column or ()):
         raise typer.BadParameter("write --column FIELD=NAME")
     return names
-
-
-def names_under(
-    said: Events, column: Sequence[str] | None, fields: Collection[str]
-) -> tuple[dict[str, str], set[str]]:
-    """What a file calls the fields that are read of it, and which of these names are the contract's
-    for all files: `--column` comes before it. Raises typer.BadParameter as `fields_named`."""
-    given = fields_named(column)
-    agreed = {f: name for f, name in said.columns.items() if f in fields and f not in given}
-    return agreed | given, {*agreed}
 
 
 @contextmanager

@@ -19,7 +19,6 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from churn_assets.campaign.contacts.event import IMPORTED, KINDS, Event, Kind
 from churn_assets.campaign.contacts.ledger import Ledger
-from churn_assets.customers.contract.events import Events
 from churn_assets.customers.reading.imports import Imported, Refused, clash, in_parts
 from churn_assets.customers.reading.rows import BrokenRow
 from churn_assets.domain.events import refuse_anothers
@@ -64,11 +63,7 @@ class ContactRow(BaseModel):
 
 
 def import_rows(
-    rows: Iterable[Mapping[str, Any] | BrokenRow],
-    ledger: Ledger,
-    zone: ZoneInfo,
-    now: datetime,
-    said: Events | None = None,
+    rows: Iterable[Mapping[str, Any] | BrokenRow], ledger: Ledger, zone: ZoneInfo, now: datetime
 ) -> Imported:
     """Put every row that can be read into the ledger.
 
@@ -76,15 +71,12 @@ def import_rows(
         rows: fields as in `ContactRow`; other fields are passed over.
         zone: of times without an offset.
         now: aware; what lies further ahead than a day is refused.
-        said: what the file's kinds mean; None: they stand for themselves.
 
     Raises:
         LedgerError: the ledger can't be written; rows that were written before stay.
     """
 
     def read(row: Mapping[str, Any]) -> Event:
-        if said is not None and "kind" in row:
-            row = {**row, "kind": said.kind_of(row["kind"])}
         return _event(ContactRow.model_validate(row), zone, now)
 
     stored, known, erased = 0, 0, 0

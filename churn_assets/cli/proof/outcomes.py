@@ -14,8 +14,8 @@ from churn_assets.cli.errors import PlainErrors, fail
 from churn_assets.cli.imports import (
     Force,
     Noted,
+    fields_named,
     importing,
-    names_under,
     noting,
     refuse_nobodys,
     report_import,
@@ -93,12 +93,14 @@ def import_(
     _, zone = under_contract(settings.campaign, contract, settings.api.default_time_zone)
     days = Days(None if contract is None else date_order_of(contract), zone_info(zone))
     noted = Noted(set(), Counter())
-    names, agreed = names_under(said, column, FeedbackEvent.model_fields)
+    given = fields_named(column)
+    names: dict[str, str] = dict(said.columns.items()) | given
     store = open_registry().store
     if "://" in store.url:  # with a folder, events are kept in the home folder, wherever that is
         store = begun_store()
     percent = tuple(sorted({*offers_in_service(store).percent, *percent_offered(store)}))
     with _feedback() as log, importing(file) as progress:
+        agreed = said.columns.keys() - given.keys()
         if not force:
             refuse_nobodys(rows_of(FeedbackEvent, file, names, progress, agreed), store)
         rows = rows_of(FeedbackEvent, file, names, progress, agreed)
