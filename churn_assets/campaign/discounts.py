@@ -11,15 +11,25 @@ from churn_assets.campaign.contacts.tellings import Acceptance, Contact
 
 
 def heard_until(histories: Iterable[History], now: datetime) -> datetime | None:
-    """When a plan's contact was last accepted, as far as is known now; None: none ever was. Of what
-    happened since then, the answers may not have been imported yet."""
-    times = (
-        each.when
-        for history in histories
-        for each in history.acceptances
-        if each.when <= now and contact_of(history.contacts, each) is not None
-    )
-    return max(times, default=None)
+    """Up to when answers to plans' contacts are known at least; None: there are none. Of what
+    happened since then, they may not have been imported yet.
+
+    It is when one was last accepted, or the last that was refused was made. One answer speaks for
+    all of its day: where several sources answer, and one of them late, that one isn't waited for.
+    """
+    times: list[datetime] = []
+    for history in histories:
+        times += [
+            each.when
+            for each in history.acceptances
+            if contact_of(history.contacts, each) is not None
+        ]
+        times += [
+            contact.when
+            for contact in history.contacts
+            if contact.expected_cost is not None and contact.answer == "refused"
+        ]
+    return max((when for when in times if when <= now), default=None)
 
 
 def money_of(

@@ -183,9 +183,10 @@ def money_by_day(
 def comes_true(days: Mapping[date, DayMoney], budget: float, today: date) -> float:
     """Share of the money that plans expect which is spent in the end, by their closed contacts.
 
-    Nothing that is open is in it, so answers that are late or missing can't lower it. A day weighs
-    half as much every `HALF_LIFE` days after its `PERIOD`, and `PRIOR` of a month's budget is taken
-    to have come as expected: what few contacts say, or those of long ago, is little."""
+    Nothing that is open is in it, so answers known to be missing (`heard_until`) can't lower it. A
+    day weighs half as much every `HALF_LIFE` days after its `PERIOD`, and `PRIOR` of a month's
+    budget is taken to have come as expected: what few contacts say, or those of long ago, is
+    little."""
     expected = cost = 0.0
     for day, each in days.items():
         weight = 0.5 ** (max(0, (today - day - PERIOD).days) / HALF_LIFE)

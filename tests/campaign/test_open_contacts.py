@@ -153,13 +153,16 @@ def test_a_late_import_moves_neither_money_nor_aim_far(late: int) -> None:
 
 
 def test_silence_is_a_no_only_where_others_are_heard_of() -> None:
-    """A contact of 40 days ago counts until an acceptance of 30 days after it is known."""
+    """A contact of 40 days ago counts until an answer of 30 days after it is known."""
     old, today = contact(START, "old"), START + 40 * DAY
     assert days_of([old], today)[START].at(1.0) == EXPECTED
     soon = contact(START + 28 * DAY, "soon", "accepted")
     assert days_of([old, soon], today)[START].at(1.0) == EXPECTED
     later = contact(START + 30 * DAY, "later", "accepted")
     assert days_of([old, later], today)[START].at(1.0) == 0
+    for made, known in ((28, EXPECTED), (30, 0)):
+        refused = contact(START + made * DAY, "refused", "refused")
+        assert days_of([old, refused], today)[START].at(1.0) == known
 
 
 def test_an_acceptance_after_the_period_is_what_its_contact_brought() -> None:
