@@ -232,7 +232,7 @@ class _Checking:
             report.problems.append(f"{name}: {judged.conflicting:,} ids are in rows that differ")
         if outcome and not judged.used:
             report.problems.append(f"{name}: no row can be used")
-        elif outcome and used and positives in (0, used):
+        elif outcome and not outcome.problems and used and positives in (0, used):
             report.problems.append(f"{name}: all rows that are used have the same outcome")
         if name != "active":
             report.problems += [

@@ -88,7 +88,7 @@ def test_an_error_says_line_and_key(tmp_path: Path, before: str, after: str, sai
     ("before", "after", "said"),
     [
         ("unit: months", "when: months", "12: features.Months.when: is no key here"),
-        ("yes: yes, no: no", "yes: yes, no: no, unit: x", "churned.unit: is no key here"),
+        ("yes: yes, no: no", "yes: yes, no: no, label: x", "churned.label: is no key here"),
         ("{months: Months}", "{month: Months, months: Months}", "key here; did you mean months?"),
         ("features:", "featurs: {}\nfeatures:", "featurs: is no key here; did you mean features?"),
     ],

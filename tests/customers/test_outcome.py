@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from churn_assets.customers.contract.model import ContractError
 from churn_assets.customers.contract.yaml_lines import Document
 from churn_assets.datasets.errors import DataError
 from tests.customers.conftest import CONTRACT, Checked, Rows, as_csv, made_rows
@@ -130,15 +132,89 @@ def test_too_few_that_are_known_are_a_problem(
     (tmp_path / "history.csv").write_text(as_csv(rows))
     report = checked(told(horizon))
     [problem] = [said for said in report.problems if UNKNOWN in said]
-    until = {1: "2026-04-30", 4: "2026-07-31", 12: "2027-03-31"}[horizon]
+    day = {1: "2026-04-30", 4: "2026-07-31", 12: "2027-03-31"}[horizon]
+    to_say = (
+        f"say until: {day} beside end_date in the contract if the table tells of all leavings up "
+        "to then; or else "
+    )
+    to_say = to_say if day <= str(date.today()) else ""  # the contract allows no later one
     assert problem.endswith(
-        f"; {lacking}: add earlier snapshots, set horizon_months to less, or take a table that "
-        f"tells of all leavings up to {until}"
+        f"; {lacking}: {to_say}add earlier snapshots, set horizon_months to less, or take a table "
+        f"that tells of all leavings up to {day}"
     )
     assert not any(UNKNOWN in note for note in report.notes)
     if lacking == "nothing is left":
         with pytest.raises(DataError, match=rf"\({len(rows):,} rows' horizon isn't over\)"):
             written(tmp_path, contract(identity=IDENTITY | {"horizon_months": horizon}), rows)
+
+
+def of_month_ends() -> Rows:
+    """One snapshot of the 15th, where contracts end with a month: no leaving is of the day that its
+    horizon ends, 15 April, and those of June are beyond it."""
+    ends = ("2026-03-31", "2026-04-30", "2026-05-31", "2026-06-30")
+    return ending([ends[i // 3 % 4] if i % 3 == 0 else "" for i in range(400)], ["2026-03-15"])
+
+
+def up_to(day: str) -> str:
+    return told(1).replace("{end_date: End}", f"{{end_date: End, until: {day}}}")
+
+
+@pytest.mark.parametrize("day", ["2026-04-12", "2026-04-15", "2026-06-30"])
+def test_the_contract_says_up_to_when_the_table_tells(
+    day: str, checked: Checked, tmp_path: Path
+) -> None:
+    """Where no date in it does: all rows are used, by check and tables alike."""
+    rows = of_month_ends()
+    (tmp_path / "history.csv").write_text(as_csv(rows))
+    [problem] = checked(told(1)).problems
+    assert "nothing is left: say until: 2026-04-15 beside end_date in the contract" in problem
+    report = checked(up_to(day))
+    left = sum(row["End"] == "2026-03-31" for row in rows)
+    table = report.tables[0]
+    assert (table.used, table.positives) == (len(rows), left)
+    assert report.problems == []
+    assert not any(UNKNOWN in note for note in report.notes)
+    frame = written(tmp_path, contract(identity=Document.parse(up_to(day)).value["identity"]), rows)
+    assert (len(frame), frame["churn"].sum()) == (len(rows), left)
+
+
+@pytest.mark.parametrize("day", ["2026-02-01", "2026-03-31", "2026-04-13"])
+def test_a_day_before_what_the_table_s_dates_tell_changes_nothing(
+    day: str, checked: Checked, tmp_path: Path
+) -> None:
+    """Before its newest snapshot, or its latest leaving."""
+    (tmp_path / "history.csv").write_text(as_csv(early("2026-04-14")))
+    assert checked(up_to(day)) == checked(told(1))
+
+
+def test_a_day_that_can_t_be_told_of_is_refused(checked: Checked) -> None:
+    """In one line, at its key."""
+    coming = str(date.today() + timedelta(days=2))
+    labelled = CONTRACT.replace("no: no}", "no: no, until: 2026-06-30}", 1)
+    for text, problem in (
+        (up_to(coming), f"{coming} is still to come: no table tells of it"),
+        (labelled, "is of an end_date: a column's outcomes are all known"),
+        (
+            up_to("2026-06-30").replace("\n  snapshot: Seen", ""),
+            "needs a snapshot: without one no row's horizon is still running",
+        ),
+    ):
+        with pytest.raises(ContractError) as refused:
+            checked(text)
+        [said] = refused.value.problems
+        assert said.endswith(f"customers.yaml:6: identity.churned.until: {problem}")
+
+
+def test_what_is_left_having_one_outcome_is_no_second_problem(
+    checked: Checked, tmp_path: Path
+) -> None:
+    """All left after the newest of two snapshots, which isn't used."""
+    ends = ["2026-04-10" if i % 3 == 0 else "" for i in range(400)]
+    (tmp_path / "history.csv").write_text(as_csv(ending(ends, DAYS[-2:])))
+    report = checked(told(1))
+    assert report.tables[0].positives == 0
+    [problem] = report.problems
+    assert "one snapshot is left" in problem
 
 
 def test_nothing_is_unknown_without_dates_of_snapshots(checked: Checked, tmp_path: Path) -> None:

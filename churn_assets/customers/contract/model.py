@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Annotated, NamedTuple, Self
@@ -47,12 +48,15 @@ class Churned(Part):
         column: of the label, with `yes` and `no`.
         end_date: a column: whoever has a date up to today in it has left; with snapshots, whoever's
             is within the horizon after theirs.
+        until: the day up to which the table tells of all leavings, where it has snapshots and none
+            of these, nor a leaving within the horizon after one, is of so late a day.
     """
 
     column: str | None = None
     yes: Cells = ()
     no: Cells = ()
     end_date: str | None = None
+    until: date | None = None
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -62,6 +66,13 @@ class Churned(Part):
             raise ValueError("column needs the cells that mean yes and those that mean no")
         if both := sorted({*map(as_word, self.yes)} & {*map(as_word, self.no)}):
             raise ValueError(f"{both[0]!r} is both yes and no")
+        if self.until is None:
+            return self
+        if self.end_date is None:
+            raise MisfitError("is of an end_date: a column's outcomes are all known", "until")
+        # By the company's clock it may be tomorrow already.
+        if self.until > date.today() + timedelta(days=1):
+            raise MisfitError(f"{self.until} is still to come: no table tells of it", "until")
         return self
 
 
@@ -85,6 +96,9 @@ class Identity(Part):
     def _snapshots_of_somebody(self) -> Self:
         if self.snapshot and not self.id:
             raise ValueError("snapshot needs an id: whose snapshots are they?")
+        if self.churned.until and not self.snapshot:
+            said = "needs a snapshot: without one no row's horizon is still running"
+            raise MisfitError(said, "churned", "until")
         return self
 
 

@@ -12,8 +12,8 @@ active.
 | a date of leaving, without snapshots | all |
 | a date of leaving, with snapshots | of snapshots whose horizon is over by the table's last day |
 
-The table's last day is its newest snapshot's or, if that is later, the latest leaving within a
-horizon that is not still to come.
+The table's last day is the latest of its newest snapshot, of the leavings within a horizon that are
+not still to come, and of the day up to which the contract says that it tells of all (`until`).
 """
 
 from __future__ import annotations
@@ -89,11 +89,11 @@ def outcome_of(
     if dates is None:
         return Outcome(left)
     _, seen = dates
-    known = f"({rows})"
+    known, over = f"({rows})", horizon_away(identity, seen, 1)
     query = f"""SELECT count(*) FILTER (NOT {known}), count(*), min({seen}) FILTER (NOT {known}),
-            max({horizon_away(identity, seen, 1)}), any_value({_last_day(identity, judged, dates)})
+            max({over}), any_value({_last_day(identity, judged, dates)}), {happened(f"max({over})")}
         FROM {judged.name} WHERE {USED}"""
-    unknown, of, first, until, day = one(connection, query)
+    unknown, of, first, until, day, past = one(connection, query)
     if not unknown:
         return Outcome(left)
     months = f"horizon of {identity.horizon_months:g} months"
@@ -104,11 +104,16 @@ def outcome_of(
     )
     left_out = {f"{months} not over by {day:%Y-%m-%d}": unknown}
     if lacking := _lacking(connection, judged, identity, rows, unknown / of):
-        mend = (
-            f"; {lacking}: add earlier snapshots, set horizon_months to less, or take a table that "
-            f"tells of all leavings up to {until:%Y-%m-%d}"
+        to_say = (
+            f"say until: {until:%Y-%m-%d} beside end_date in the contract if the table tells of "
+            "all leavings up to then; or else "
         )
-        return Outcome(left, rows, left_out, problems=(said + mend,))
+        mend = (
+            "add earlier snapshots, set horizon_months to less, or take a table that tells of all "
+            f"leavings up to {until:%Y-%m-%d}"
+        )
+        problem = f"{said}; {lacking}: {to_say if past else ''}{mend}"
+        return Outcome(left, rows, left_out, problems=(problem,))
     return Outcome(left, rows, left_out, notes=(f"{said}; who is active doesn't change by that",))
 
 
@@ -140,11 +145,13 @@ def _last_day(identity: Identity, judged: Judged, dates: tuple[str, str]) -> str
     """SQL of the last day that a table with `dates` of leaving and snapshots tells of.
 
     A leaving beyond its own row's horizon doesn't count: in a table that isn't new it may be one
-    that had been announced.
+    that had been announced. Nor does a day of the contract's count before it is there.
     """
     end, seen = dates
+    until = identity.churned.until
+    told = f", least(DATE '{until}', current_date)" if until else ""
     within = f"{end} <= {horizon_away(identity, seen, 1)} AND {happened(end)}"
     return (
-        f"(SELECT greatest(max({seen}), max({end}) FILTER ({within})) "
+        f"(SELECT greatest(max({seen}), max({end}) FILTER ({within}){told}) "
         f"FROM {judged.name} WHERE {USED})"
     )
