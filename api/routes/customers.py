@@ -138,7 +138,9 @@ class CampaignSummary(BaseModel):
         examples=[110000.0],
     )
     month_budget: float | None = Field(
-        None, description="money for a calendar month, as `CHURN_CAMPAIGN__MONTH_BUDGET` has it"
+        None,
+        description="money for a calendar month, as `CHURN_CAMPAIGN__MONTH_BUDGET` has it",
+        examples=[20000.0],
     )
     expected_retained_revenue: float = Field(
         description="what contacts keep of the customers' worth by the reward that decides: "
