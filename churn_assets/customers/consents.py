@@ -25,6 +25,32 @@ _WHOLE = (
 )
 """Consents as whole headings: "International calls allowed" and "Last contact ok" are none."""
 
+# In Spanish, French, Italian and Portuguese a verb or a participle says it: "Consiente SMS",
+# "Publicité autorisée". Alone it says little ("Permite devoluciones" is of returns): a channel has
+# to follow.
+_CHANNEL = (
+    r"(e ?mails?|correos?|correio|courriels?|posta|sms|whats ?app|push|newsletters?|boletin(es)?"
+    r"|boletim|bollettino|llamadas?|telefono|telefone|telephone|appels?|chiamat[ae]|telefonate"
+    r"|chamadas?|ligac(ao|oes)|contact|contac?tos?|contatt[oi]|publicida(d|de)|publicites?"
+    r"|pubblicita|marketing|prospection|demarchage|comunica\w+|communications?)"
+)
+_BETWEEN = (
+    r"(el|la|las|los?|les?|des?|du|d|l|gli|il?|di|del|o|os|as?|por|per|par|via|un[ae]?"
+    r"|envio|envoi|invio|recibir|ricevere|receber|recevoir|ser|etre|essere)"
+)
+_LETS = r"permite|permet(te)?|consente|autori[sz]a|autorise|autorizza|accepte|souhaite"
+_LET = (
+    r"permitid[oa]s?|permise?s?|permess[aeio]|consentid[oa]s?|consentit[aeio]|autori[sz]ad[oa]s?"
+    r"|autorisee?s?|autorizzat[aeio]|aceptad[oa]s|deseja?d[oa]s?"
+)
+_WANTS = r"acepta|consiente|autoriza|permite|desea|quiere"
+_WHO = r"(client[eoi]?s?|abonnee?|socio|utente)"
+_TOLD = (
+    rf"({_CHANNEL}|conta(c?t|tt)\w+|llamad[oa]|appelee?|chiamat[oa]|informad[oa]|ofertas"
+    r"|promociones|novedades)"
+)
+_REST = rf"( com+er[cz]ia\w+| {_BETWEEN}| {_CHANNEL})*"
+
 SAID: dict[str, tuple[str, ...]] = {
     "opt_out": (
         r"opt(ed)? ?outs?|unsubscribed?|dnc|uncontactable"
@@ -40,6 +66,12 @@ SAID: dict[str, tuple[str, ...]] = {
         r"non (contattare|chiamare|telefonare|inviare|disturbare)|opposizion[ei]"
         r"|disiscritt[oa]|revoca( del)? consenso",
         r"nao (contactar|contatar|ligar|enviar|perturb\w*|incomodar)|oposicao|descadastr\w*",
+        # Yes of "No consiente SMS" is a no.
+        rf"no ({_WANTS})(( {_BETWEEN})* {_TOLD}|$)",
+        rf"(ne|n) (accepte|autorise|consent|souhaite|veut|permet) pas(( {_BETWEEN})* {_TOLD}|$)",
+        r"non (acconsente|consente|accetta|autorizza|desidera|vuole|permette)"
+        rf"(( {_BETWEEN})* {_TOLD}|$)",
+        rf"nao (aceita|autoriza|consente|deseja|permite|quer)(( {_BETWEEN})* {_TOLD}|$)",
     ),
     "consent": (
         *_WHOLE,
@@ -51,6 +83,13 @@ SAID: dict[str, tuple[str, ...]] = {
         r"consens[oi]|autorizzazione|acconsente|accetta \w+|(desidera|vuole) ricevere \w+",
         r"consentimento|autorizacao|autoriza \w+|aceita \w+|lgpd|permissao"
         r"|(deseja|quer) receber \w+",
+        # As whole headings: "Permite llamadas internacionales" is of a tariff.
+        rf"^({_WHO} )?({_LETS})( {_BETWEEN})* {_CHANNEL}{_REST}$",
+        rf"^({_BETWEEN} )*{_CHANNEL}{_REST} ({_LET})$",
+        rf"consient[eo]n?|consentid[oa]|(desea|quiere) (recibir|ser)( {_BETWEEN})* {_TOLD}",
+        r"consentante?|autorise (a |d )?etre \w+",
+        r"contattabil[ei]|(desidera|vuole) essere \w+",
+        r"conta(c?t)avel|(deseja|quer) ser \w+",
     ),
 }
 """Meaning -> what says it."""

@@ -11,7 +11,7 @@ import unicodedata
 from functools import cache
 from typing import Literal
 
-from churn_assets.customers import consents, nordic, permissions
+from churn_assets.customers import consents, nordic
 
 Meaning = Literal[
     "left", "status", "value", "monthly", "money", "months", "half_year", "year", "quarter",
@@ -392,6 +392,6 @@ def may_refuse(name: str) -> bool:
 @cache
 def pattern_of(meaning: Meaning) -> re.Pattern[str]:
     """What says this in a heading that is `plain` and `folded`."""
-    everywhere = (_SAID, consents.SAID, nordic.SAID, permissions.SAID)
+    everywhere = (_SAID, consents.SAID, nordic.SAID)
     patterns = [said for found in everywhere for said in found.get(meaning, ())]
     return re.compile("|".join(rf"\b(?:{said})(?:\b|$)" for said in patterns))

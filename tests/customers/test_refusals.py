@@ -8,9 +8,9 @@ import pytest
 
 from churn_assets.customers.headings import may_refuse, says
 from tests.customers.conftest import made_rows
+from tests.customers.test_consents import CONSENTS as CONSENTS_BY_VERBS
 from tests.customers.test_guesses import decided
 from tests.customers.test_inspect import inspected
-from tests.customers.test_permissions import CONSENTS as CONSENTS_BY_VERBS
 
 CONSENTS = (
     "Consent", "Opt-in", "GDPR", "Permission", "Contactable", "May contact", "OK to contact",
