@@ -326,7 +326,7 @@ def off_policy_report(
             "always": AlwaysOffer(params=params),
         }
         if newest := challenger(registry, serving.release_id):
-            others["challenger"] = load_policy(registry.folder(newest) / "policy")
+            others["challenger"] = load_policy(newest / "policy")
         table = pd.read_parquet(artifacts.get(campaign_outcomes) / "outcomes.parquet")
         champion = load_policy(folder / "policy")
         worth = Worth.of(params, table)

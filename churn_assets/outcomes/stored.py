@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
-from churn_assets.release.bundle import Manifest
+from churn_assets.release.bundle import Manifest, ReleaseError
 from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.storage.current import asset_pointer, current_artifact, read_report
-from churn_assets.storage.protocol import Artifact, ArtifactStore
+from churn_assets.storage.protocol import Artifact, ArtifactStore, DamagedArtifactError
+
+log = logging.getLogger(__name__)
 
 
 def learnt_from_and_today(
@@ -46,7 +49,14 @@ def latest_report(artifacts: ArtifactStore, asset: str) -> dict[str, Any]:
     return read_report(artifacts, artifact) if artifact else {}
 
 
-def challenger(registry: ReleaseRegistry, serving: str) -> str | None:
-    """The newest kept release that doesn't serve and wasn't withdrawn."""
-    waiting = [r for r in registry.records() if r.release_id != serving and not r.withdrawn]
-    return waiting[-1].release_id if waiting else None
+def challenger(registry: ReleaseRegistry, serving: str) -> Path | None:
+    """Folder of the newest kept release that doesn't serve and wasn't withdrawn; damaged ones are
+    passed over, which the log says."""
+    for record in reversed(registry.records()):
+        if record.release_id == serving or record.withdrawn:
+            continue
+        try:
+            return registry.open(record)
+        except (DamagedArtifactError, ReleaseError) as error:
+            log.warning("%s isn't judged: %s", record.release_id, error)
+    return None

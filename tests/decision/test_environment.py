@@ -222,6 +222,18 @@ def test_luck_does_not_depend_on_the_neighbours(customers: Customers) -> None:
         assert (left.observation == right.observation[:4]).all()
 
 
+def test_playing_is_advancing_without_figures(customers: Customers) -> None:
+    """Why: training plays the episodes that everybody else measures."""
+    plain, figured = (VectorRetention(customers, PARAMS, 64, seed=5) for _ in range(2))
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        actions = np.column_stack([rng.integers(0, size, 64) for size in (2, 4, 8)])
+        ended, step = plain.play(actions), figured.advance(actions)
+        assert (ended == step.terminated).all()
+        assert (plain.observation == step.observation).all()
+        assert (plain.value == figured.value).all()
+
+
 def test_random_numbers_are_uniform() -> None:
     """Why: every probability of the simulation rests on the hash."""
     numbers = uniforms(np.arange(20_000, dtype=np.uint64), np.full(20_000, 3, np.uint64), 3)

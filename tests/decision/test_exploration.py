@@ -60,6 +60,12 @@ POLICIES: list[Policy] = [
     RetryGreedy(),
     TwoContacts(price=0.5),
     AlwaysOffer(),
+    RiskThreshold(
+        params=PARAMS.model_copy(update={"hard_cooldown_days": 3}),
+        threshold=0.3,
+        delay_after_contact=0,  # no look while nothing could be done
+        contact_in_cooldown=True,
+    ),
     network(),
 ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -57,7 +58,7 @@ def test_the_loss_is_the_papers(trainer: Trainer) -> None:
     advantage = torch.tensor([2.0, -2.0, 2.0, -2.0, 1.0, -1.0])
     batch, clip = batch_of(trainer, ratio, advantage), QUICK.clip
     rows = torch.tensor([5, 0, 1, 2, 3])
-    loss, statistics = trainer.loss(batch, rows, entropy_weight=0.7)
+    loss, statistics = trainer.loss(batch.take(rows), entropy_weight=0.7)
     figures = statistics()
     surrogate = torch.tensor([-1.05, 2 * 0.5, -2 * (1 - clip), 2 * (1 + clip), -2 * 1.5]).mean()
     with torch.no_grad():
@@ -84,14 +85,15 @@ def test_rates_fall_in_a_line_over_the_training(
     """Why: each epoch sees every step once, in parts, at the rate and the entropy of its time."""
     seen: list[tuple[float, float, list[int]]] = []
 
-    def loss(batch: Batch, rows: torch.Tensor, weight: float) -> tuple[torch.Tensor, Any]:
+    def loss(some: Batch, weight: float) -> tuple[torch.Tensor, Any]:
         part = len(seen) + 1
-        seen.append((trainer.optimizer.param_groups[0]["lr"], weight, rows.tolist()))
-        return 0 * trainer.network.values(batch.features[rows]).sum(), lambda: {"part": part}
+        rows = some.target.int().tolist()
+        seen.append((trainer.optimizer.param_groups[0]["lr"], weight, rows))
+        return 0 * trainer.network.values(some.features).sum(), lambda: {"part": part}
 
     monkeypatch.setattr(trainer, "loss", loss)
     batch = batch_of(trainer, torch.ones(64), torch.ones(64))
-    last = trainer.update(batch, left)
+    last = trainer.update(replace(batch, target=torch.arange(64.0)), left)
     parts = 3 * QUICK.epochs  # 24 + 24 + 16 of 64 steps
     assert len(seen) == last["part"] == parts
     start, end = QUICK.learning_rate_start, QUICK.learning_rate_end
@@ -111,9 +113,7 @@ def test_rates_fall_in_a_line_over_the_training(
 def test_an_episode_keeps_its_price(monkeypatch: pytest.MonkeyPatch) -> None:
     """Why: a step's advantage is of the price that its episode was told, until it ends."""
     ends = iter([np.array([False, True, False]), np.array([True, False, False])])
-    envs: Any = SimpleNamespace(
-        state="before", step=lambda actions: (None, None, next(ends), None, None)
-    )
+    envs: Any = SimpleNamespace(state="before", observation=None, play=lambda actions: next(ends))
     world = World(envs, np.array([1.0, 2.0, 3.0]), np.zeros((3, 9)))
     for following in (np.array([4.0, 5.0, 6.0]), np.array([7.0, 8.0, 9.0])):
         world.step(np.zeros((3, 3), int), following)

@@ -15,8 +15,11 @@ from checks.own_campaign import OWN_ACCEPT_GATES
 from churn_assets.datasets.tables import write_parquet
 from churn_assets.domain.splits import SPLITS
 from churn_assets.domain.statistics import interval, sigmoid
-from churn_assets.predictors.training import risk
+from churn_assets.predictors.config import AcceptConfig
+from churn_assets.predictors.training import accept, risk
+from churn_assets.predictors.training.accept_evaluation import discrimination, offer_curve
 from churn_assets.predictors.training.metrics import (
+    auc,
     auc_effects,
     auc_error,
     bootstrap_auc,
@@ -24,6 +27,7 @@ from churn_assets.predictors.training.metrics import (
 )
 from churn_assets.predictors.training.own.calibration import calibration_by_mass
 from churn_assets.predictors.training.own.in_time import later, within_snapshots
+from tests.predictors.test_campaign_log import log
 from tests.predictors.test_own_risk import FAST, SCHEMA, customers
 
 Floats = NDArray[np.float64]
@@ -189,3 +193,61 @@ def test_the_stage_counts_customers(tmp_path: Path) -> None:
         place["error"] = place["calibration_by_mass"]["error"]
     for figure in ("width", "error", "short"):
         assert three[figure] == pytest.approx(once[figure], rel=0.3)  # by row it was 0.58 of it
+
+
+def test_the_interval_of_a_log_holds_the_truth_as_often_as_promised() -> None:
+    """200 people with ten contacts each, who mostly answer as before: by contact every other
+    interval of the AUC lay beside what such logs show on average, by person one in twenty does."""
+    config, logs = AcceptConfig(bootstrap=100), [contacts(200, 10, 0.2, seed) for seed in range(30)]
+    missed = {"by contact": 0, "by person": 0}
+    matrix = np.zeros((2000, 8), np.float32)
+    matrix[:, -1] = np.arange(2000) % 4
+    truth = np.mean([auc(rows.labels, rows.exact) for rows in logs])
+    for rows in logs:
+        for name, whose in (("by contact", None), ("by person", rows.whose)):
+            found = discrimination(matrix, rows.labels, rows.exact, config, whose)
+            low, high = found["auc_interval"]
+            missed[name] += not low <= truth <= high
+    assert missed["by contact"] >= 8
+    assert missed["by person"] <= 4
+
+
+def test_copies_of_contacts_tell_nothing_of_a_log() -> None:
+    """Every contact three times, of the same people: the errors stay to the last digits."""
+    rows, config = contacts(800, 1, 0.3, seed=5), AcceptConfig(bootstrap=100)
+    matrix = np.zeros((800, 8), np.float32)
+    matrix[:, -1] = np.arange(800) % 4
+    found = []
+    for copies in (1, 3):
+        whole = np.tile(matrix, (copies, 1))
+        labels, exact, whose = (np.tile(a, copies) for a in (rows.labels, rows.exact, rows.whose))
+        curve = offer_curve(whole, labels, exact, whose)
+        found.append(discrimination(whole, labels, exact, config, whose) | curve)
+    for figure in (
+        "auc_interval",
+        "auc_error",
+        "ece_error",
+        "auc_offer0_error",
+        "observed_interval",
+    ):
+        np.testing.assert_allclose(found[1][figure], found[0][figure], rtol=1e-9, err_msg=figure)
+    np.testing.assert_allclose(found[1]["ece_by_offer_error"], found[0]["ece_by_offer_error"])
+
+
+def test_the_stage_counts_the_people_of_a_log(inputs: dict[str, Path], tmp_path: Path) -> None:
+    """A log of your own with every contact three times: gates and intervals know no more."""
+    config = AcceptConfig(trees=10, calibration_folds=2, bootstrap=200)
+    found = []
+    for copies in (1, 3):
+        (out := tmp_path / f"model_{copies}").mkdir()
+        (folder := tmp_path / f"log_{copies}").mkdir()
+        rows = log(1600).assign(customer=[f"C{number}" for number in range(1600)])
+        pd.concat([rows] * copies).to_parquet(folder / "contacts.parquet")
+        named = config.model_copy(update={"campaign_log": folder / "contacts.parquet"})
+        found.append(accept.run({**inputs, "campaign_log": folder}, out, named)["accept"])
+    for place in found:
+        place["width"] = float(np.diff(place["auc_interval"])[0])
+        place |= {name: place["oof"][name] for name in ("auc_offer0_error", "ece_error")}
+        place["reach"] = place["support_reach_by_level"][0]
+    for figure in ("width", "auc_offer0_error", "ece_error", "reach"):
+        assert found[1][figure] == pytest.approx(found[0][figure], rel=0.3)  # by row 0.58 of it

@@ -11,6 +11,11 @@ from typing import Self
 
 import pytest
 
+from churn_assets.messages.writing.bandit import template_id
+from churn_assets.messages.writing.bank import MessageBank
+from churn_assets.outcomes.learning.releases import accept_models
+from churn_assets.outcomes.learning.templates import known_templates
+from churn_assets.outcomes.stored import challenger
 from churn_assets.release import bundle as bundle_module
 from churn_assets.release.bundle import Manifest, ReleaseError, read_manifest, verify
 from churn_assets.release.history import Latest
@@ -264,3 +269,24 @@ def test_versions_too_are_in_the_order_of_publication(
             monkeypatch.setattr("time.time_ns", lambda: 1)
         made.append(store.put("model", folder).version)
     assert store.versions("model") == made
+
+
+def test_what_is_learnt_of_releases_passes_over_a_damaged_one(
+    registry: ReleaseRegistry, serve: Callable[[int], str], base: Path
+) -> None:
+    """One old release that nobody serves made every night's outcomes fail, and all training."""
+    ids, store = [serve(number) for number in range(3)], registry.store
+    own = {
+        template_id(t.text)
+        for cell in MessageBank.load(base / "messages/bank.json").cells().values()
+        for t in cell
+    }
+    damage(store, registry.record(ids[1]).artifact, "messages/bank.json")
+    assert own <= known_templates(store).keys()
+    assert accept_models(store).keys() == {ids[0], ids[2]}
+    assert challenger(registry, ids[2]) == registry.open(registry.record(ids[0]))
+    for each in (ids[0], ids[2]):
+        damage(store, registry.record(each).artifact, "messages/bank.json")
+    assert own.isdisjoint(known_templates(store))
+    assert accept_models(store).keys() == {ids[0], ids[2]}  # noted before
+    assert challenger(registry, ids[2]) is None

@@ -104,22 +104,23 @@ def grid_states(chain: Chain, contacts: int) -> Array:
 
 @runtime_checkable
 class OnGrid(Protocol):
-    """A policy that plans for whole chains, and needn't be asked state by state."""
+    """A policy that may plan for a whole chain at once, and needn't be asked state by state."""
 
-    def on_grid(self, chain: Chain) -> list[GridActions]:
-        """Its decisions at every state, for n = 0 .. contact_cap."""
+    def on_grid(self, chain: Chain) -> list[GridActions] | None:
+        """Its decisions at every state, for n = 0 .. contact_cap; None where it has to be asked."""
         ...
 
 
 def policy_actions(policy: Policy, chain: Chain) -> list[GridActions]:
     """A policy's decisions at every state, for n = 0 .. contact_cap."""
-    return policy.on_grid(chain) if isinstance(policy, OnGrid) else decide_on_grid(policy, chain)
+    planned = policy.on_grid(chain) if isinstance(policy, OnGrid) else None
+    return decide_on_grid(policy, chain) if planned is None else planned
 
 
 def followed_actions(policy: Policy, chain: Chain) -> list[GridActions]:
     """A policy's decisions in the states that they lead to: all that its value depends on."""
-    if isinstance(policy, OnGrid):
-        return policy.on_grid(chain)
+    if isinstance(policy, OnGrid) and (planned := policy.on_grid(chain)) is not None:
+        return planned
 
     def ask(contacts: int, k: Index, c: Index) -> Decided:
         decided = policy.decide(states_at(chain, contacts, k, c))

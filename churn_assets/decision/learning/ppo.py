@@ -24,6 +24,7 @@ batch's mean use per episode.
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import partial
+from typing import Self
 
 import numpy as np
 import torch
@@ -76,6 +77,10 @@ class Batch:
     log_prob: Tensor
     advantage: Tensor
     target: Tensor
+
+    def take(self, rows: Tensor | slice) -> Self:
+        """Some rows of it."""
+        return type(self)(*(getattr(self, column.name)[rows] for column in fields(self)))
 
 
 class Trainer:
@@ -250,8 +255,10 @@ class Trainer:
         self.optimizer.param_groups[0]["lr"] = rate
         for _ in range(config.epochs):
             order = torch.from_numpy(self.rng.permutation(len(batch.advantage)))
-            for rows in order.split(config.minibatch):
-                loss, last_statistics = self.loss(batch, rows, entropy_weight)
+            shuffled = batch.take(order)  # once: parts of it are views, not copies
+            for start in range(0, len(order), config.minibatch):
+                some = shuffled.take(slice(start, start + config.minibatch))
+                loss, last_statistics = self.loss(some, entropy_weight)
                 self.optimizer.zero_grad()
                 loss.backward()
                 torch.nn.utils.clip_grad_norm_(self.network.parameters(), config.gradient_norm)
@@ -259,10 +266,9 @@ class Trainer:
         return last_statistics()
 
     def loss(
-        self, batch: Batch, rows: Tensor, entropy_weight: float
+        self, some: Batch, entropy_weight: float
     ) -> tuple[Tensor, Callable[[], dict[str, float]]]:
-        """-(L_CLIP - c1 x L_VF + c2 x H) on some rows of the batch; and what tells its figures."""
-        some = Batch(*(getattr(batch, column.name)[rows] for column in fields(Batch)))
+        """-(L_CLIP - c1 x L_VF + c2 x H) on some rows of a batch; and what tells its figures."""
         contact, offer, delay, value = self.network(some.features)
         contact = contact.masked_fill(~some.contact_mask, IMPOSSIBLE)
         offer = offer.masked_fill(~some.offer_mask, IMPOSSIBLE)

@@ -62,7 +62,8 @@ class World:
         self._situations.append(self.envs.state)
         self._actions.append(actions)
         self._prices.append(self.price)
-        self.seen, _, ended, _, _ = self.envs.step(actions)
+        ended = self.envs.play(actions)
+        self.seen = self.envs.observation
         self._ended.append(ended)
         self.price = np.where(ended, next_prices, self.price)
 

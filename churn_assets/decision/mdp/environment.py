@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.mdp.customers import Customers
 from churn_assets.decision.mdp.dynamics import Array, loss_at, start_histories
-from churn_assets.decision.mdp.transitions import Actions, State, branch, observe
+from churn_assets.decision.mdp.transitions import Actions, Branches, State, branch, observe
 from churn_assets.domain.statistics import logit
 
 ACTION_SIZES = (2, 4, 8)
@@ -185,18 +185,19 @@ class VectorRetention(VectorEnv[Array, Actions, NDArray[Any]]):
         never = np.zeros(self.num_envs, dtype=bool)
         return step.observation, step.reward, step.terminated, never, infos
 
+    def play(self, actions: Actions) -> NDArray[np.bool_]:
+        """Act in every environment; which episodes ended (N,), without any other figure."""
+        _, _, after, terminated, _ = self._drawn(actions)
+        self.state = after
+        self._begin(terminated)
+        return terminated
+
     def advance(self, actions: Actions) -> Step:
         """Act in every environment; see `Step`."""
-        actions = _checked(actions, self.num_envs)
         params, before = self.params, self.state
-        branches = branch(before, actions, params)
-        luck = self._luck()
-        accepted = luck[:, 0] < branches.probability
-        after = branches.accepted.where(accepted, branches.refused)
-        alive = np.where(accepted, branches.alive_accepted, branches.alive_refused)
-        terminated = luck[:, 1] >= alive
+        branches, accepted, after, terminated, luck = self._drawn(actions)
         risk, loss = after.after_answers(params)
-        retained = terminated & (luck[:, 2] >= risk)
+        retained = terminated & (luck >= risk)
         value, spend = self.value, self.value * branches.discount * accepted
         revenue = value * retained * ((1 - loss) / (1 - risk))
         budget_excess = self._excess(after) - self._excess(before)
@@ -221,6 +222,19 @@ class VectorRetention(VectorEnv[Array, Actions, NDArray[Any]]):
             fatigue_violation=cap_excess.astype(np.float64),
         )
 
+    def _drawn(
+        self, actions: Actions
+    ) -> tuple[Branches, NDArray[np.bool_], State, NDArray[np.bool_], Array]:
+        """Both answers to the actions; of N environments who accepts, where that leads, whose
+        episode ends, and the number that says who is retained then."""
+        branches = branch(self.state, _checked(actions, self.num_envs), self.params)
+        self.counter += np.uint64(1)
+        answer, end, stay = uniforms(self.seeds, self.counter, 3).T
+        accepted = answer < branches.probability
+        after = branches.accepted.where(accepted, branches.refused)
+        alive = np.where(accepted, branches.alive_accepted, branches.alive_refused)
+        return branches, accepted, after, end >= alive, stay
+
     @property
     def left_alone(self) -> Array:
         """(N,) expected revenue of the present customers if nothing were done, in currency."""
@@ -230,10 +244,6 @@ class VectorRetention(VectorEnv[Array, Actions, NDArray[Any]]):
         """Hinge of the budget: currency spent on the customer above the limit."""
         spent = state.spent * self.params.spend_unit
         return self.value * np.maximum(spent - self.params.budget_limit, 0)
-
-    def _luck(self) -> Array:
-        self.counter += np.uint64(1)
-        return uniforms(self.seeds, self.counter, 3)
 
     def _begin(self, fresh: NDArray[np.bool_]) -> None:
         """Draw a customer and a history for the environments in `fresh`."""

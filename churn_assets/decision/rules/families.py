@@ -69,7 +69,7 @@ class Rule(BaseModel):
         """The scores, not contacting among them; see `actions.Policy`."""
         states = validate_states(states)
         preference = np.column_stack([np.zeros(len(states)), self.scores(states)])
-        delay = np.full(preference.shape, self.delay_after_contact, dtype=np.int64)
+        delay = np.full(preference.shape, self.delay_taken, dtype=np.int64)
         delay[:, 0] = self._idle_delay(states)
         return Ranking(preference, delay)
 

@@ -20,7 +20,6 @@ from churn_assets.decision.exact.oracle import (
     solve,
     solve_levels,
 )
-from churn_assets.decision.exact.policy_value import decide_on_grid
 from churn_assets.decision.exact.states import Start
 from churn_assets.decision.mdp.actions import LONGEST_DELAY, Decisions, Ranking
 from churn_assets.decision.mdp.customers import Customers
@@ -86,11 +85,11 @@ class Planner(Rule):
             preference[rows, 1:], delay[rows, 1:] = values[:, place].T, delays[:, place].T
         return Ranking(preference, delay)
 
-    def on_grid(self, chain: Chain) -> list[GridActions]:
-        """What it decides at every state of a chain: the optimum, where it sees all that counts."""
-        if chain.params.clean == self.params.clean and self.params.effect_share == 1:
-            return solve(chain, self.price)
-        return decide_on_grid(self, chain)
+    def on_grid(self, chain: Chain) -> list[GridActions] | None:
+        """What it decides at every state of a chain: the optimum, where it sees all that counts;
+        None where it doesn't."""
+        sees_all = chain.params.clean == self.params.clean and self.params.effect_share == 1
+        return solve(chain, self.price) if sees_all else None
 
     def _chains(self, states: Array) -> Iterator[tuple[NDArray[np.int64], Start, Chain]]:
         """Customers (R,) who stand alike, where that is, and what can follow it."""

@@ -11,6 +11,7 @@ answer, however often they were asked for (`first_contacts.once_asked`).
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
@@ -28,8 +29,9 @@ from churn_assets.outcomes.first_contacts import looks, once_asked
 from churn_assets.outcomes.learning.pairs import decided
 from churn_assets.outcomes.reached import reached_at, was_not_sent
 from churn_assets.release.registry import ReleaseRegistry
-from churn_assets.storage.protocol import ArtifactStore
+from churn_assets.storage.protocol import ArtifactStore, DamagedArtifactError
 
+log = logging.getLogger(__name__)
 SAID_OF_IT = ("sent_at", "delivered_at", "accepted_at", "refused_at", "unsubscribed_at")
 """What shows that a message reached somebody."""
 
@@ -98,10 +100,16 @@ def preference_rows(bandit: TemplateBandit, texts: Mapping[str, str]) -> Iterato
 
 
 def known_templates(store: ArtifactStore) -> dict[str, str]:
-    """Id -> text of the English templates: the reviewed ones, and those of kept releases' banks."""
+    """Id -> text of the English templates: the reviewed ones, and those of kept releases' banks; of
+    a damaged release the log says that its own aren't known."""
     found = {template_id(text): text for text in all_reviewed("en")}
     for record in ReleaseRegistry(store).records():
-        for content in store.read(record.artifact, "messages/bank.json").values():
+        try:
+            banks = store.read(record.artifact, "messages/bank.json").values()
+        except DamagedArtifactError as error:
+            log.warning("templates of %s aren't known: %s", record.release_id, error)
+            continue
+        for content in banks:
             for cell in json.loads(content)["cells"]:
                 found |= {template_id(t["text"]): t["text"] for t in cell["templates"]}
     return found

@@ -184,8 +184,7 @@ def _train_and_save(
     views = {"without_channel": _without(matrix, ["contact_channel"])}
     if lacking:
         views["without_lacking"] = _without(matrix, lacking)
-    people = None if contacts.customer is None else contacts.customer[~contacts.test]
-    folds = folds_of(accepted, config.calibration_folds, config.seed, people)
+    folds = folds_of(accepted, config.calibration_folds, config.seed, contacts.learning_customer)
     # Of a log whose features tell nothing everybody gets the rate, and a gate says so.
     fitted = replace(learner.cross_fit(matrix, accepted, folds, **views), flat=True)
     save_model(
@@ -213,13 +212,14 @@ def _held_out(
     """The published model, both calibrators and the baselines on the held-out contacts."""
     test = contacts.test
     matrix, accepted = contacts.held_out()
+    people = contacts.held_out_customer
     probabilities = scorer.model.probabilities(matrix)
     scores = scorer.model.forest.margins(matrix)
     first = evaluation.first_contacts(matrix)
     others = evaluation.baselines(contacts.matrix[~test], contacts.accepted[~test], matrix, config)
     return {
-        **evaluation.discrimination(matrix, accepted, probabilities, config, contacts.copies),
-        "offer_curve": evaluation.offer_curve(matrix, accepted, probabilities),
+        **evaluation.discrimination(matrix, accepted, probabilities, config, people),
+        "offer_curve": evaluation.offer_curve(matrix, accepted, probabilities, people),
         "first_contacts": evaluation.summary_or_none(accepted[first], probabilities[first]),
         "calibration": {
             kind: summary(accepted, fitted.calibrator(kind)(scores)) for kind in CALIBRATION_KINDS
@@ -238,7 +238,9 @@ def _out_of_fold(
     matrix, kind = contacts.matrix[~contacts.test], config.calibration
     pooled = fitted.probabilities(kind)
     found: dict[str, Any] = {
-        "oof": evaluation.discrimination(matrix, fitted.labels, pooled, config),
+        "oof": evaluation.discrimination(
+            matrix, fitted.labels, pooled, config, contacts.learning_customer
+        ),
         "without_channel_oof": summary(
             fitted.labels, fitted.probabilities(kind, "without_channel")
         ),
@@ -262,7 +264,9 @@ def _headline(
         "what": "real responses only"
         if contacts.potential is None
         else "real responses only, to contacts without a discount",
-        "offer0": evaluation.offer0(matrix, accepted, probabilities, config),
+        "offer0": evaluation.offer0(
+            matrix, accepted, probabilities, config, contacts.held_out_customer
+        ),
         "later_contacts": evaluation.later_contacts(
             learner, real.matrix, real.accepted, real.chronological
         ),
@@ -288,14 +292,15 @@ def _other_preset(
     booster = learner.train(matrix, accepted)
     seen, answers = contacts.held_out()
     held_out = seen, answers, calibrator(margins(booster, seen))
+    people = contacts.held_out_customer
     curves = []
     for level in range(OFFER_LEVELS):
         offered = customers.copy()
         offered[:, design.OFFER] = level
         curves.append(calibrator(margins(booster, offered)))
     figures = {
-        **evaluation.discrimination(*held_out, config, contacts.copies),
-        "offer_curve": evaluation.offer_curve(*held_out),
+        **evaluation.discrimination(*held_out, config, people),
+        "offer_curve": evaluation.offer_curve(*held_out, people),
     }
     return _preset(figures, np.column_stack(curves))
 
@@ -325,7 +330,7 @@ def _design(
         # independent.
         **design.propensity(contacts.matrix[contacts.firsts], config),
         **design.placebo(learner, learn, accepted, test),
-        **design.support(customers, learn, accepted, config),
+        **design.support(customers, learn, accepted, config, contacts.learning_customer),
         "era_auc": design.era_auc(contacts.matrix, late, first, config),
     }
 

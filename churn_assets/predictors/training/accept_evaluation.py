@@ -38,51 +38,57 @@ from churn_assets.predictors.training.metrics import (
 Floats = NDArray[np.float64]
 Matrix = NDArray[np.float32]
 Mask = NDArray[np.bool_]
-Measure = Callable[[Floats, Floats], float]
+Whose = NDArray[np.int64] | None
+"""Whom each contact reached, a number, (N,): what somebody answers several times tells much the
+same. None where each reached somebody else."""
+Measure = Callable[..., float]
 
 BASELINE_FOLDS = 2
 
 
 def discrimination(
-    matrix: Matrix, accepted: Floats, probabilities: Floats, config: AcceptConfig, copies: int = 1
+    matrix: Matrix, accepted: Floats, probabilities: Floats, config: AcceptConfig, whose: Whose
 ) -> dict[str, Any]:
     """AUC and ECE overall and at each offer, of contacts (N, F) and their probabilities (N,).
 
     `auc_offer_only` ranks by the offer alone: what the discount explains without the customer.
-    `copies`: of each contact, one block after the other; they are resampled together.
     """
     offer = matrix[:, COLUMN["offer_level"]].astype(np.float64)
     scores = [probabilities, offer]
-    contact = np.tile(np.arange(len(accepted) // copies), copies)
-    resampled = bootstrap_auc(accepted, scores, config.bootstrap, config.seed, contact)
-    levels = [offer == level for level in range(OFFER_LEVELS)]
+    resampled = bootstrap_auc(accepted, scores, config.bootstrap, config.seed, whose)
+    of_level = [
+        (accepted[rows], probabilities[rows], _of(whose, rows))
+        for rows in (offer == level for level in range(OFFER_LEVELS))
+    ]
     return {
         **summary(accepted, probabilities),
         "auc_interval": interval(resampled[:, 0]),
-        "auc_error": auc_error(accepted, probabilities),
-        "ece_error": ece_error(accepted, probabilities),
+        "auc_error": auc_error(accepted, probabilities, whose),
+        "ece_error": ece_error(accepted, probabilities, whose),
         "auc_offer_only": auc(accepted, offer),
         "auc_over_offer_only_error": float(np.std(resampled[:, 0] - resampled[:, 1])),
         "auc_over_offer_only_interval": interval(resampled[:, 0] - resampled[:, 1]),
-        "auc_offer0": _if_both(auc, accepted[levels[0]], probabilities[levels[0]]),
-        "auc_offer0_error": _if_both(auc_error, accepted[levels[0]], probabilities[levels[0]]),
-        "auc_by_offer": [_if_both(auc, accepted[rows], probabilities[rows]) for rows in levels],
-        "ece_by_offer": [_if_any(ece, accepted[rows], probabilities[rows]) for rows in levels],
-        "ece_by_offer_error": [
-            _if_any(ece_error, accepted[rows], probabilities[rows]) for rows in levels
-        ],
+        "auc_offer0": _if_both(auc, *of_level[0][:2]),
+        "auc_offer0_error": _if_both(auc_error, *of_level[0]),
+        "auc_by_offer": [_if_both(auc, *told[:2]) for told in of_level],
+        "ece_by_offer": [_if_any(ece, *told[:2]) for told in of_level],
+        "ece_by_offer_error": [_if_any(ece_error, *told) for told in of_level],
         "rows": len(accepted),
     }
 
 
-def _if_both(figure: Measure, accepted: Floats, probabilities: Floats) -> float | None:
+def _if_both(figure: Measure, accepted: Floats, *told: Any) -> float | None:
     """A figure that takes acceptances and refusals; None where the contacts lack either."""
-    return figure(accepted, probabilities) if both_answers(accepted) else None
+    return figure(accepted, *told) if both_answers(accepted) else None
 
 
-def _if_any(figure: Measure, accepted: Floats, probabilities: Floats) -> float | None:
+def _if_any(figure: Measure, accepted: Floats, *told: Any) -> float | None:
     """A figure that takes contacts; None without any."""
-    return figure(accepted, probabilities) if len(accepted) else None
+    return figure(accepted, *told) if len(accepted) else None
+
+
+def _of(whose: Whose, rows: Mask) -> Whose:
+    return None if whose is None else whose[rows]
 
 
 def both_answers(accepted: Floats) -> bool:
@@ -97,13 +103,16 @@ def summary_or_none(accepted: Floats, probabilities: Floats) -> dict[str, float 
     return dict.fromkeys(("auc", "ece", "brier"))
 
 
-def offer_curve(matrix: Matrix, accepted: Floats, probabilities: Floats) -> dict[str, Any]:
-    """Predicted against observed rate of the contacts at each offer, with 95 % intervals."""
+def offer_curve(
+    matrix: Matrix, accepted: Floats, probabilities: Floats, whose: Whose
+) -> dict[str, Any]:
+    """Predicted against observed rate of the contacts at each offer, with 95 % intervals that count
+    people."""
     offer = matrix[:, COLUMN["offer_level"]]
     levels = [offer == level for level in range(OFFER_LEVELS)]
     observed = np.array([accepted[rows].mean() for rows in levels])
-    count = np.array([rows.sum() for rows in levels])
-    bounds = wilson_interval(observed, count)
+    people = [rows.sum() if whose is None else len(np.unique(whose[rows])) for rows in levels]
+    bounds = wilson_interval(observed, np.array(people))
     return {
         "predicted": [float(probabilities[rows].mean()) for rows in levels],
         "observed": observed.tolist(),
@@ -130,14 +139,14 @@ def customer_curves(curves: Floats) -> dict[str, Any]:
 
 
 def offer0(
-    matrix: Matrix, accepted: Floats, probabilities: Floats, config: AcceptConfig
+    matrix: Matrix, accepted: Floats, probabilities: Floats, config: AcceptConfig, whose: Whose
 ) -> dict[str, Any]:
     """AUC and ECE of the contacts (N, F) without a discount: their responses were observed."""
     rows = matrix[:, COLUMN["offer_level"]] == 0
     labels, scores = accepted[rows], probabilities[rows]
     found: dict[str, Any] = {**summary_or_none(labels, scores), "auc_interval": None}
     if both_answers(labels):
-        resampled = bootstrap_auc(labels, [scores], config.bootstrap, config.seed)
+        resampled = bootstrap_auc(labels, [scores], config.bootstrap, config.seed, _of(whose, rows))
         found["auc_interval"] = interval(resampled[:, 0])
     return {**found, "rows": int(rows.sum())}
 

@@ -2,7 +2,8 @@
 
 One row is one contact, answered or out of time, in order of time, with the columns of `COLUMNS` and
 either `price_pressure` or `monthly_charges`; with a column `customer`, the contacts of one customer
-are on one side of every split. Other columns are ignored. CSV (also gzip) and Parquet.
+are on one side of every split, and figures' intervals count people. Other columns are ignored. CSV
+(also gzip) and Parquet.
 """
 
 from __future__ import annotations

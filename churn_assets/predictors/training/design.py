@@ -195,9 +195,16 @@ def _uplift(scores: Scores, test: Matrix, top: int) -> float:
 
 
 def support(
-    customers: Matrix, contacts: Matrix, accepted: Floats, config: AcceptConfig
+    customers: Matrix,
+    contacts: Matrix,
+    accepted: Floats,
+    config: AcceptConfig,
+    whose: NDArray[np.int64] | None = None,
 ) -> dict[str, Any]:
     """Share of customers (M, F) whose like among the contacts (N, F) trained on tell their curve.
+
+    Args:
+        whose: whom each contact reached, a number, (N,); None where each reached somebody else.
 
     Returns:
         `support_by_level`: share of customers with enough contacts like them at each offer, enough
@@ -207,7 +214,7 @@ def support(
         all offers together. `curve_by_contacts`: the customers' mean curve as contacts like them
         answered, without a model, and its interval.
     """
-    alike = Support.of(customers, contacts, accepted, ACCEPT_FEATURES)
+    alike = Support.of(customers, contacts, accepted, ACCEPT_FEATURES, whose)
     count, reach = alike.contacts(), alike.reach()
     enough = (count >= config.support_rows) & (reach <= config.support_reach)
     curve, bounds = alike.curve()

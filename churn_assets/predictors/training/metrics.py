@@ -99,7 +99,7 @@ def calibration_curve(
     labels: Floats, probabilities: Floats, bins: int = ECE_BINS
 ) -> CalibrationCurve:
     """Reliability diagram of probabilities (N,) in `bins` bins of equal width over [0, 1]."""
-    which = np.minimum((probabilities * bins).astype(int), bins - 1)
+    which = _bins(probabilities, bins)
     count = np.bincount(which, minlength=bins).astype(np.float64)
     filled = count > 0
     count = count[filled]
@@ -108,6 +108,11 @@ def calibration_curve(
         observed=np.bincount(which, labels, bins)[filled] / count,
         count=count,
     )
+
+
+def _bins(probabilities: Floats, bins: int) -> NDArray[np.int64]:
+    """(N,) which of the bins of equal width each probability lies in."""
+    return np.minimum((probabilities * bins).astype(np.int64), bins - 1)
 
 
 def ece(labels: Floats, probabilities: Floats, bins: int = ECE_BINS) -> float:
@@ -119,17 +124,23 @@ def ece(labels: Floats, probabilities: Floats, bins: int = ECE_BINS) -> float:
     return float(np.average(np.abs(curve.observed - curve.predicted), weights=curve.count))
 
 
-def ece_error(labels: Floats, probabilities: Floats, bins: int = ECE_BINS) -> float:
+def ece_error(
+    labels: Floats,
+    probabilities: Floats,
+    whose: NDArray[Any] | None = None,
+    bins: int = ECE_BINS,
+) -> float:
     """Standard error of the ECE, at most: that of the sum of the bins' rates, since the absolute
-    gap to the predictions varies no more than the rate itself."""
-    curve = calibration_curve(labels, probabilities, bins)
-    variance = curve.count * curve.observed * (1 - curve.observed)
-    return float(np.sqrt(variance.sum()) / curve.count.sum())
+    gap to the predictions varies no more than the rate itself; `whose` as for `error_of_sum`."""
+    which = _bins(probabilities, bins)
+    rate = np.bincount(which, labels, bins) / np.maximum(np.bincount(which, minlength=bins), 1)
+    return error_of_sum(labels - rate[which], whose) / len(labels)
 
 
-def auc_error(labels: Floats, scores: Floats) -> float:
-    """Standard error of the AUC (DeLong, DeLong and Clarke-Pearson, 1988)."""
-    return error_of_sum(auc_effects(labels, scores))
+def auc_error(labels: Floats, scores: Floats, whose: NDArray[Any] | None = None) -> float:
+    """Standard error of the AUC (DeLong, DeLong and Clarke-Pearson, 1988; of people with several
+    rows Obuchowski, 1997); `whose` as for `error_of_sum`."""
+    return error_of_sum(auc_effects(labels, scores), whose)
 
 
 def auc_effects(labels: Floats, scores: Floats) -> Floats:

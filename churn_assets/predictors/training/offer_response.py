@@ -124,9 +124,16 @@ class Contacts:
         return replace(self, matrix=matrix, accepted=self.potential[:, 0])
 
     @property
-    def copies(self) -> int:
-        """How many rows `held_out` has of each contact."""
-        return 1 if self.potential is None else OFFER_LEVELS
+    def learning_customer(self) -> NDArray[np.int64] | None:
+        """Whom each contact to learn from reached."""
+        return None if self.customer is None else self.customer[~self.test]
+
+    @property
+    def held_out_customer(self) -> NDArray[np.int64] | None:
+        """Whom each row of `held_out` is of; where nobody says it, which contact."""
+        if self.customer is not None:
+            return self.customer[self.test]
+        return None if self.potential is None else np.tile(np.arange(self.test.sum()), OFFER_LEVELS)
 
     def held_out(self) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
         """Held-out contacts and their responses: to the offer made, or to each where all are known.

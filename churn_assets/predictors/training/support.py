@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from churn_assets.domain.offers import OFFER_LEVELS
 from churn_assets.domain.statistics import Z95, wilson_interval
 from churn_assets.predictors.scoring.features import Feature
+from churn_assets.predictors.training.metrics import error_of_sum
 
 Matrix = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -43,34 +44,42 @@ class Support:
         kind: (M,) each customer's kind.
         offer: (N,) 0..3.
         accepted: (N,) 0 or 1.
+        whose: (N,) whom each contact reached, a number; None where each reached somebody else.
     """
 
     members: NDArray[np.bool_]
     kind: NDArray[np.intp]
     offer: NDArray[np.int64]
     accepted: Floats
+    whose: NDArray[np.int64] | None = None
 
     @classmethod
     def of(
-        cls, customers: Matrix, contacts: Matrix, accepted: Floats, features: Sequence[Feature]
+        cls,
+        customers: Matrix,
+        contacts: Matrix,
+        accepted: Floats,
+        features: Sequence[Feature],
+        whose: NDArray[np.int64] | None = None,
     ) -> Support:
         """From encoded customers (M, F) and contacts (N, F), and the contacts' answers (N,)."""
         kinds, which = np.unique(_cells(customers, features), axis=0, return_inverse=True)
         cells = _cells(contacts, features)
         members = np.array([((cells == kind) | (kind < 0)).all(axis=1) for kind in kinds])
         offer = contacts[:, [feature.name for feature in features].index("offer_level")]
-        return cls(members, which.ravel(), offer.astype(np.int64), accepted)
+        return cls(members, which.ravel(), offer.astype(np.int64), accepted, whose)
 
     def contacts(self) -> NDArray[np.int64]:
-        """How many contacts are like each customer, at each offer, (M, 4)."""
-        return self._count_by_kind()[self.kind]
+        """How many contacts are like each customer, at each offer, (M, 4); several of one person
+        count once."""
+        return self._people_by_kind()[self.kind]
 
     def reach(self) -> Floats:
         """Half of the 95 % interval of P(accept) that a customer's like leave, (M, 4).
 
         1 where there is no contact to tell it from.
         """
-        count = self._count_by_kind()
+        count = self._people_by_kind()
         at = np.maximum(count, 1)
         below, above = wilson_interval(self._rate_by_kind(), at.astype(np.float64))
         return np.where(count == 0, 1.0, (above - below) / 2)[self.kind]
@@ -82,7 +91,8 @@ class Support:
 
         Returns:
             The curve (4,), NaN where nobody has such contacts, and its 95 % bounds (4, 2), by the
-            contacts' influences, so that a contact which several kinds share counts once.
+            contacts' influences, so that a contact which several kinds share counts once, as do all
+            contacts of a person.
         """
         count, rate = self._count_by_kind(), self._rate_by_kind()
         customers = np.bincount(self.kind, minlength=len(count)).astype(np.float64)
@@ -96,12 +106,19 @@ class Support:
             like = self.members[told] & (self.offer == level)
             influence = weight @ like * self.accepted - (weight * rate[told, level]) @ like
             curve[level] = share @ rate[told, level]
-            reach = Z95 * np.sqrt((influence**2).sum())
+            reach = Z95 * error_of_sum(influence, self.whose)
             bounds[level] = curve[level] - reach, curve[level] + reach
         return curve, np.clip(bounds, 0, 1)
 
     def _count_by_kind(self) -> NDArray[np.int64]:
         return self._sum_by_kind(np.ones(len(self.offer))).astype(np.int64)
+
+    def _people_by_kind(self) -> NDArray[np.int64]:
+        if self.whose is None:
+            return self._count_by_kind()
+        levels = [self.offer == level for level in range(OFFER_LEVELS)]
+        each = [[len(np.unique(self.whose[like & at])) for at in levels] for like in self.members]
+        return np.array(each, np.int64)
 
     def _rate_by_kind(self) -> Floats:
         """Acceptance of each kind's like, (K, 4); 0 where there are none."""
