@@ -61,7 +61,7 @@ def _contact(day: date, name: str, by_file: bool) -> History:
 @pytest.mark.parametrize("late", [0, 10, 31, 44])
 def test_who_accepts_by_the_file_is_not_taken_for_refusing(late: int) -> None:
     """They accept as expected, whichever way it comes. While the file was late the share that comes
-    true was told by feedback alone, down to a third, and plans got up to as much more money."""
+    true was told by feedback alone, 0.70 of it at 44 days, and plans got so much more money."""
     share = comes_true(days_of(customers(75 - late), TODAY), BUDGET, TODAY)
     assert share == pytest.approx(1.0)
 
