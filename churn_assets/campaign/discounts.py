@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from churn_assets.campaign.contacts.event import PERIOD
 from churn_assets.campaign.contacts.history import History
 from churn_assets.campaign.contacts.tellings import Acceptance, Contact
 
+IN_USE = 3 * PERIOD
+"""A way by which answers come is in use until it has told of none for so long, while another one
+has: a file of a month comes a month late, or two."""
+
 
 def heard_until(histories: Iterable[History], now: datetime) -> datetime | None:
     """Up to when answers to plans' contacts are known at least; None: there are none. Of what
-    happened since then, they may not have been imported yet.
+    happened since then, they may not have been told yet.
 
-    It is when one was last accepted, or the last that was refused was made. One answer speaks for
-    all of its day: where several sources answer, and one of them late, that one isn't waited for.
+    It is when one was last accepted, or the last that was refused was made, by each of the ways
+    that are in use (`IN_USE`): imports of the company's own files, and feedback. The one that is
+    behind is waited for: what it will tell isn't refused. One answer speaks for all of its day.
     """
-    times: list[datetime] = []
-    for history in histories:
-        times += [
-            each.when
-            for each in history.acceptances
-            if contact_of(history.contacts, each) is not None
-        ]
-        times += [
-            contact.when
-            for contact in history.contacts
-            if contact.expected_cost is not None and contact.answer == "refused"
-        ]
-    return max((when for when in times if when <= now), default=None)
+    told = [each for history in histories for each in _answers_of(history) if each[0] <= now]
+    last = [
+        max(when for when, by_file in told if by_file is way)
+        for way in {by_file for _, by_file in told}
+    ]
+    return min((when for when in last if max(last) - when <= IN_USE), default=None)
+
+
+def _answers_of(history: History) -> Iterator[tuple[datetime, bool]]:
+    """Until when each answer to a plan's contact speaks, and whether a file told it."""
+    for each in history.acceptances:
+        if contact_of(history.contacts, each) is not None:
+            yield each.when, each.by_file
+    for contact in history.contacts:
+        if contact.expected_cost is not None and contact.answer == "refused":
+            yield contact.when, contact.refused_by_file
 
 
 def money_of(

@@ -264,7 +264,9 @@ def spent_this_month(money: Mapping[date, float], today: date) -> float:
 def plan_money(price: BudgetPrice, days: Iterable[date], paid: float = 0.0) -> float:
     """What a plan for these days may use: each day's part of the aim, and no more than is left of
     the running month, also where days of the next one are among them: its contacts may all be made
-    on the first days, and the next month's money isn't there before the next month is.
+    on the first days, and the next month's money isn't there before the next month is. Where
+    contacts cost more than is expected of them, so much less may be expected of what is left: they
+    count at the share that comes true once they are handed over.
 
     Args:
         paid: expected cost of contacts that are handed over, which the plan takes from this money;
@@ -272,7 +274,8 @@ def plan_money(price: BudgetPrice, days: Iterable[date], paid: float = 0.0) -> f
     """
     lengths = (calendar.monthrange(day.year, day.month)[1] for day in days)
     aimed = sum(price.aim * price.budget / length for length in lengths)
-    return min(aimed, max(0.0, price.budget - price.spent) + paid)
+    left = max(0.0, price.budget - price.spent) / max(1.0, price.comes_true)
+    return min(aimed, left + paid)
 
 
 def prices_of(params: EnvironmentParams) -> tuple[float, ...]:
@@ -350,6 +353,7 @@ def followed_price(
         month=f"{today:%Y-%m}",
         budget=budget,
         spent=spent_this_month(money, today),
+        comes_true=comes_true(days, budget, today),
         release_id=release_id,
         predictions=version,
         prices=prices,

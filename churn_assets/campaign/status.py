@@ -23,6 +23,7 @@ from churn_assets.campaign.eligibility import NOBODY
 from churn_assets.campaign.errors import CampaignError
 from churn_assets.campaign.people import Person
 from churn_assets.campaign.sending import key_of
+from churn_assets.campaign.silence import missing_answers
 from churn_assets.campaign.spending import (
     followed,
     money_by_day,
@@ -139,7 +140,8 @@ def status_of(campaigns: Campaigns, now: datetime, days: int) -> dict[str, Any]:
     that a plan handed over, and what of them is `discounts_of_strangers`, whom the predictions
     don't have (`strangers`, their ids), at the mean of the bills; and `month`, where a month's
     budget is set, else None; what is spent of it has those discounts, `of_strangers`; and
-    `unknown_opt_outs`, a sentence about ids that opted out and look misspelt, None without any.
+    `unknown_opt_outs`, a sentence about ids that opted out and look misspelt, None without any; and
+    `answers_missing`, one about contacts of which no answer is known, None where none is missing.
     Where there are no predictions that can be read, whose bills the discounts are of, `problem`
     says so, and what was taken, both discounts and `month` are None.
 
@@ -168,10 +170,13 @@ def status_of(campaigns: Campaigns, now: datetime, days: int) -> dict[str, Any]:
         _count(found, first, told[customer], history, [sum(each) for each in money], zone, now)
     _add_waiting(campaigns, found, {e.event_key for each in told.values() for e in each}, now)
     lines = [found[day].as_dict() for day in sorted(found)]
-    opt_outs = unknown_opt_outs(histories, campaigns.store)
+    said = {
+        "unknown_opt_outs": unknown_opt_outs(histories, campaigns.store),
+        "answers_missing": missing_answers(by_now, values, now),
+    }
     if problem is not None:
         names = ("other_discounts", "discounts_of_strangers", "strangers", "month")
-        unknown = dict.fromkeys(names) | {"problem": problem, "unknown_opt_outs": opt_outs}
+        unknown = dict.fromkeys(names) | {"problem": problem} | said
         told_of = [line | {"taken": None} for line in lines]
         return {"now": now.isoformat(timespec="seconds"), "days": told_of, **unknown}
     return {
@@ -181,7 +186,7 @@ def status_of(campaigns: Campaigns, now: datetime, days: int) -> dict[str, Any]:
         "discounts_of_strangers": round(besides.of_strangers, 2),
         "strangers": besides.strangers,
         "month": _month(campaigns, histories, values, fees, months, now, besides.this_month),
-        "unknown_opt_outs": opt_outs,
+        **said,
     }
 
 

@@ -63,8 +63,9 @@ def show_status(report: Mapping[str, Any]) -> None:
             f"{first}, at the mean of the bills: of who has left since, or of nobody. They count "
             "as spent; of a misspelt id `churn campaign forget` takes it out, then import it anew"
         )
-    if said := report.get("unknown_opt_outs"):
-        typer.echo(said)
+    for name in ("unknown_opt_outs", "answers_missing"):
+        if said := report.get(name):
+            typer.echo(said)
     if month := report["month"]:
         typer.echo(_month(month))
 

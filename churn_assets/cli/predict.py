@@ -20,8 +20,9 @@ from churn_assets.cli.asking import RECORDED, Ask, begins_horizons, engine_asker
 from churn_assets.cli.errors import fail
 from churn_assets.cli.releases import open_registry
 from churn_assets.cli.strangers import tell_strangers
-from churn_assets.customers.strangers import ASKED
+from churn_assets.customers.strangers import ASKED, SHOWN
 from churn_assets.domain.contact_rules import RULES
+from churn_assets.domain.words import counted
 from churn_assets.settings import load_settings
 
 if TYPE_CHECKING:
@@ -77,8 +78,10 @@ def predict(
     answered, as are rows that equal an earlier one in every cell, if your rows have ids. A row that
     is refused doesn't stop the others: it is written to a file beside the one given, with its
     number and the reason, to be mended and read again. Exits with 1 if there are any. Ids that none
-    of your customers has are named: new ones are decided about as well. While an experiment runs,
-    recorded answers are decisions whose outcomes are compared: --no-record for a look.
+    of your customers has are named: new ones are decided about as well. So are customers with
+    several rows, all of which are answered: of a history, keep the latest of each. While an
+    experiment runs, recorded answers are decisions whose outcomes are compared: --no-record for a
+    look.
     """
     # Imported here: other commands need not know what serves.
     from churn_assets.cli.customers.files import CustomerFileError
@@ -93,7 +96,7 @@ def predict(
     except CustomerFileError as error:
         raise fail(error) from error
     form = form or (Format.JSON if customers.single else Format.TABLE)
-    refusals, ids, left_out = Refusals(file, customers), set[str](), Counter[str]()
+    refusals, ids, left_out = Refusals(file, customers), Counter[str](), Counter[str]()
     with ExitStack() as stack:
         stack.enter_context(refusals.kept)
         answers = stack.enter_context(written_answers(out, form, one=customers.single))
@@ -109,6 +112,8 @@ def predict(
         typer.echo(f"{rows:,} left out ({why})", err=True)
     if refusals.count:
         refusals.report(answers.count)
+    if (several := rows_of_one(ids)) is not None:
+        typer.echo(several, err=True)
     if record and answers.count and begins_horizons():
         typer.echo(RECORDED, err=True)
     if file is not None and fields.schema is not None and not fields.numbered:
@@ -178,6 +183,25 @@ def once(rows: Iterable[Row]) -> Iterator[Row]:
         known = digest in seen
         seen.add(digest)
         yield replace(row, left_out=row.left_out or DOUBLED) if known else row
+
+
+def rows_of_one(answered: Mapping[str, int]) -> str | None:
+    """A sentence about customers whose rows were several, as in a history with a row a month; None
+    where there are none.
+
+    Args:
+        answered: id -> how many rows with it were answered, in the order of the first ones.
+    """
+    several = {customer: rows for customer, rows in answered.items() if rows > 1}
+    if not several:
+        return None
+    first = ", ".join(f"{each!r} ({rows:,})" for each, rows in islice(several.items(), SHOWN))
+    return (
+        f"{sum(several.values()):,} rows are of {counted(len(several), 'customer')} with several, "
+        f"as {first}: each row was answered as if it were today's. Is this a history? Keep the "
+        "latest row, by its date, of each customer who hasn't left, and predict again; act upon "
+        "one answer a customer"
+    )
 
 
 def forbidden(rows: Iterable[Row]) -> dict[str, str]:

@@ -23,7 +23,7 @@ from churn_assets.customers.quality.columns import (
     trimmed,
     word,
 )
-from churn_assets.customers.quality.contact import unclear_flags, yes_of_nobody
+from churn_assets.customers.quality.contact import judge_flags
 from churn_assets.customers.quality.currencies import mixed_beside, mixed_currencies
 from churn_assets.customers.quality.dates import dates_unmentioned, dates_unread
 from churn_assets.customers.quality.drift import Drift, drift
@@ -313,11 +313,10 @@ class _Checking:
     def _people(self, judged: Judged) -> None:
         """Zones have to be known, and who may be contacted has to be said so that it can be read;
         what is written to in English is worth knowing."""
-        people, contact = self.contract.people, self.contract.contact
+        people = self.contract.people
         self.report.problems += unknown_zones(self.connection, judged, people)
         self.report.notes += unserved_languages(self.connection, judged, people)
-        self.report.problems += unclear_flags(self.connection, judged, contact)
-        self.report.notes += yes_of_nobody(self.connection, judged, contact)
+        judge_flags(self.connection, judged, self.contract, self.mentioned, self.report)
 
     def _split(self, history: Judged, identity: Identity, outcome: Outcome) -> None:
         """Customers with snapshots have to fall into three splits."""

@@ -94,6 +94,24 @@ SAID: dict[str, tuple[str, ...]] = {
 }
 """Meaning -> what says it."""
 
+_ELSE = re.compile(
+    r"\b(payments?|paying|cards|credit cards?|credit (check|score)|direct debits?|instal?lments?"
+    r"|invoices?|terms|terms and conditions"
+    r"|\w*zahlung(en|sart)?|lastschrift\w*|\w*einzug|sepa|agb|bonita\w*|schufa|\w*rechnung(en)?"
+    r"|pa[iy]ements?|prelevements?|cb|carte (bancaire|bleue|de credit)|cheques?|conditions|cg[uv]"
+    r"|decouvert|factures?|offre"
+    r"|pagos?|tarjetas?(?! (de )?fid)|debitos?|domiciliacion|condiciones|terminos|facturas?|oferta"
+    r"|betaling(en)?|betalen|\w*incasso|machtiging|voorwaarden|factu(ur|ren)|aanbod"
+    r"|pagament[oi]|addebit[oi]|carte|carta di credito|condizioni|termini|fattur[ae]|offerta"
+    r"|cart(ao|oes)(?! (de )?fid)|condicoes|termos|faturas?|boletos?"
+    r"|betalninga?r?|vilk(a|aa|o)r|faktura\w*|avtalegiro|autogiro)\b"
+)
+"""What else is accepted: a way to pay, terms, an offer (one, not "offers")."""
+_SAYS_TO_WHOM = re.compile(
+    rf"\b({_TOLD}|{_WAYS}|{_WEGE}|\w*werb\w*|advert\w*|promo\w*|offers|offres|offerte|kontakt\w*"
+    r"|reclame\w*|reklam\w*|nieuwsbri\w+|telefoon\w*|nyhe[td]sbrev\w*|e ?post"
+    r"|gdpr|dsgvo|rgpd|lgpd)\b"
+)
 _NOT = (
     r"not?|non|never|without|cannot|(ca|do|does|did|is|has|wo)n ?t"
     r"|kein\w*|nicht|ohne|nie(mals)?"
@@ -120,6 +138,12 @@ _NO_OR_GIVEN = re.compile(rf"\b({_NOT}|{_WITHDRAWN}|{_GIVEN})\b")
 _NO_BEFORE = re.compile(rf"\b({_NOT})( (been|yet|on|auf|sur|en|in|op|an?|the))*$")
 
 
+def is_of_something_else(heading: str) -> bool:
+    """Whether what a heading speaks of is plainly accepted without being contacted: "Accepte
+    paiement par carte". In doubt it isn't: "Acepta facturas por e-mail" names a channel."""
+    return bool(_ELSE.search(heading)) and not _SAYS_TO_WHOM.search(heading)
+
+
 def says_no(heading: str) -> bool:
     """Whether a heading has a word that says no; "yes/no" only tells its cells."""
     return bool(_SAYS_NO.search(_EITHER.sub(" ", heading)))
@@ -127,7 +151,7 @@ def says_no(heading: str) -> bool:
 
 def denies(heading: str, consent: re.Pattern[str], *, whole: bool = False) -> bool:
     """Whether a heading says no and a `consent`, or `whole`: is one but for its no."""
-    if not says_no(heading):
+    if not says_no(heading) or is_of_something_else(heading):
         return False
     rest = " ".join(_NO_OR_GIVEN.sub(" ", _EITHER.sub(" ", heading)).split())
     return bool(consent.fullmatch(rest) if whole else consent.search(rest))

@@ -369,7 +369,9 @@ def says(name: str, meaning: Meaning, *, whole: bool = False) -> bool:
     No heading that says no is a consent: the whole of one that is denied is an opt-out.
     """
     heading, pattern = folded(plain(name)), pattern_of(meaning)
-    if meaning == "consent" and consents.says_no(heading):
+    if meaning == "consent" and (
+        consents.says_no(heading) or consents.is_of_something_else(heading)
+    ):
         return False
     if meaning == "opt_out" and consents.denies(heading, pattern_of("consent"), whole=True):
         return True

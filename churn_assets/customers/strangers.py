@@ -44,19 +44,26 @@ def nearly_customers(strangers: Collection[str], store: ArtifactStore) -> list[s
     return sorted(each for each in strangers if _plain(each) in near)
 
 
-def looked_for(customer_id: str, store: ArtifactStore) -> tuple[bool | None, list[str]]:
-    """Whether somebody has or had this id, as in `strangers_among` (None: nobody knows yet who is
-    active), and otherwise which customers' ids are nearly so (`nearly_customers`), in order. Raises
-    ArtifactError.
+def looked_for(
+    ids: Collection[str], store: ArtifactStore
+) -> dict[str, tuple[bool | None, list[str]]]:
+    """Each id -> whether somebody has or had it, as in `strangers_among` (None: nobody knows yet
+    who is active), and otherwise which customers' ids are nearly so (`nearly_customers`), in order.
+    Raises ArtifactError.
     """
-    assets, plain = _assets(store), _plain(customer_id)
-    near: set[str] = set()
+    assets, plain = _assets(store), {_plain(each) for each in ids} - {""}
+    known: set[str] = set()
+    near: dict[str, set[str]] = {each: set() for each in plain}
     for asset in assets:
-        ids = _ids(store, asset)
-        if customer_id in ids:
-            return True, []
-        near.update(each for each in ids if plain and _plain(each) == plain)
-    return (False if assets else None), sorted(near)
+        for each in _ids(store, asset):
+            known.add(each)
+            if (kind := _plain(each)) in near:
+                near[kind].add(each)
+    unknown = False if assets else None
+    return {
+        each: (True, []) if each in known else (unknown, sorted(near.get(_plain(each), ())))
+        for each in ids
+    }
 
 
 def _plain(customer_id: str) -> str:

@@ -323,12 +323,12 @@ def test_an_approved_plan_is_in_the_decision_log(
 
 
 @pytest.mark.parametrize(
-    ("kind", "told"), [("unsubscribed", "opted_out"), ("delivered", None), ("sent", "sent")]
+    ("kind", "told"), [("unsubscribed", "opted_out"), ("delivered", "sent"), ("sent", "sent")]
 )
 def test_the_ledger_is_told_by_its_own_words(
-    store: LocalArtifactStore, tmp_path: Path, kind: str, told: str | None
+    store: LocalArtifactStore, tmp_path: Path, kind: str, told: str
 ) -> None:
-    """Who unsubscribes by POST /feedback isn't contacted again; a delivery is no second contact."""
+    """Who unsubscribes by POST /feedback isn't contacted again; who was reached was contacted."""
     ledger = Ledger.open("", tmp_path)
     when = "2026-03-01T10:00:00+00:00"
     event = FeedbackEvent(

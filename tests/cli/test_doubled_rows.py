@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,13 @@ import pandas as pd
 import pytest
 
 from churn_assets.cli.customers.files import Customers, Row, read_customers
-from churn_assets.cli.predict import DOUBLED, decide
+from churn_assets.cli.predict import DOUBLED, decide, rows_of_one
 from churn_assets.customers.contract.model import Contract
 from churn_assets.customers.contract.yaml_lines import Document
 from churn_assets.customers.fields import schema_of
 from churn_assets.serving.forms import form_of
+from churn_assets.serving.schemas import SAMPLE_REQUEST
+from tests.cli.conftest import Churn
 from tests.customers.conftest import CONTRACT
 
 
@@ -74,3 +77,31 @@ def test_a_refused_row_is_refused_once() -> None:
     """The file of refused rows has it to be mended, once."""
     row = ["7", "?", ""]
     assert asked([row, row, ["8", "x", "1"]], {1: "is no number", 2: "is no number"}) == ([3], [1])
+
+
+def test_several_rows_of_a_customer_are_told() -> None:
+    """Who, how many rows, and what to do; nothing of customers with one."""
+    assert rows_of_one({}) is rows_of_one({"A": 1, "B": 1}) is None
+    told = rows_of_one({"A": 1, "B": 12, "C": 2, "D": 2, "E": 3})
+    assert told is not None
+    assert told.startswith(
+        "19 rows are of 4 customers with several, as 'B' (12), 'C' (2), 'D' (2): "
+    )
+    assert "Keep the latest row, by its date, of each customer who hasn't left" in told
+
+
+def test_a_history_is_said_to_be_one(churn: Churn, tmp_path: Path) -> None:
+    """Why: a table with a row a month had each of them answered and recorded, and the command said
+    how many rows there were."""
+    months = [
+        SAMPLE_REQUEST | {"customer_id": i, "tenure": n} for n in (7, 8) for i in ("C1", "C2")
+    ]
+    file = tmp_path / "history.json"
+    file.write_text(json.dumps([*months, SAMPLE_REQUEST | {"customer_id": "C3"}]), encoding="utf-8")
+    done = churn("predict", str(file), "--format", "csv", "--no-record")
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 6
+    assert "4 rows are of 2 customers with several, as 'C1' (2), 'C2' (2): each row" in done.stderr
+    file.write_text(json.dumps(months[:2]), encoding="utf-8")
+    done = churn("predict", str(file), "--format", "csv", "--no-record")
+    assert (done.returncode, "with several" in done.stderr) == (0, False)

@@ -6,11 +6,14 @@ import json
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from churn_assets.campaign.contacts.event import Event
 from churn_assets.campaign.contacts.ledger import Ledger
+from churn_assets.customers import strangers
+from churn_assets.serving.decision_log import parts
 from churn_assets.serving.feedback import open_feedback_log
 from churn_assets.storage.current import asset_pointer
 from churn_assets.storage.local import LocalArtifactStore
@@ -91,6 +94,24 @@ def test_several_are_erased_whatever_one_of_them_is(home: Path, command: tuple[s
     assert said.count("nothing is kept about '8308'") == 1
     with closing(open_feedback_log(LocalArtifactStore(home / "store"), home)) as log:
         assert log.events() == []
+
+
+def test_log_and_tables_are_read_once_for_all(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many are erased by one command."""
+    customers = ["0008308", "00-8308", "0008309", *(f"new-{i}" for i in range(20))]
+    reported(home, *customers)
+    passes: list[str] = []
+    for module, name in ((parts, "erase"), (strangers, "_ids")):
+        asked = getattr(module, name)
+
+        def counted(*given: Any, asked: Any = asked, name: str = name) -> Any:
+            passes.append(name)
+            return asked(*given)
+
+        monkeypatch.setattr(module, name, counted)
+    code, said = run("outcomes", "erase", *customers)
+    assert (code, said.count(f"0 decisions and 1 {RECEIPT}\n")) == (0, len(customers))
+    assert sorted(passes) == ["_ids", "erase"]  # of predictions, the only table that is there
 
 
 def test_where_nobody_can_look_it_up_that_is_said(home: Path) -> None:

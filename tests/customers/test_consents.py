@@ -29,12 +29,28 @@ OPT_OUTS = (
 )  # fmt: skip
 OTHERS = (
     "Permite devoluciones", "Correo electrónico", "Llamadas", "Contacto", "Teléfono privado",
-    "Permis de conduire", "Permet le paiement", "Appels", "Consente roaming", "Posta elettronica",
-    "Contatti", "Permite parcelamento", "Chamadas", "Consumo", "Permite llamadas internacionales",
-    "Último contacto autorizado", "Autorise le découvert", "Permet les appels surtaxés",
-    "Autorise le prélèvement", "Consente chiamate internazionali", "Desea recibir factura",
-    "No permite devoluciones", "Non permette rateizzazione", "N'autorise pas le découvert",
-    "Contenido", "Offre acceptée",
+    "Permis de conduire", "Permet le paiement", "Appels", "Consente roaming",
+    "Posta elettronica", "Contatti", "Permite parcelamento", "Chamadas", "Consumo",
+    "Permite llamadas internacionales", "Último contacto autorizado", "Autorise le découvert",
+    "Permet les appels surtaxés", "Autorise le prélèvement", "Consente chiamate internazionali",
+    "Desea recibir factura", "No permite devoluciones", "Non permette rateizzazione",
+    "N'autorise pas le découvert", "Contenido", "Offre acceptée", "Accepte paiement",
+    "Accepte paiement en plusieurs fois", "Accepte les conditions", "Accepte l'offre",
+    "Accepte CB", "Accord de paiement", "Autorisation de prélèvement",
+    "Souhaite recevoir la facture", "Acepta pagos", "Acepta tarjeta", "Acepta condiciones",
+    "Acepta oferta", "Autorización de débito", "Accetta pagamenti", "Accetta condizioni",
+    "Autorizzazione addebito", "Desidera ricevere fattura", "Aceita cartão", "Aceita termos",
+    "Autoriza débito automático", "Deseja receber fatura", "Accepteert betaling",
+    "Akkoord voorwaarden", "Toestemming incasso", "Einwilligung Lastschrift", "Zustimmung AGB",
+    "Direct debit consent", "Godkjenner vilkår", "No acepta pagos", "N'accepte pas le paiement",
+)  # fmt: skip
+OF_CONTACT_ALL_THE_SAME = (
+    "Accepte offres", "Accepte les offres partenaires", "Accepte d'être contacté",
+    "Accepte promotions", "Acepta ofertas", "Acepta ser contactado", "Acepta llamadas",
+    "Acepta facturas por e-mail", "Accetta comunicazioni commerciali", "Accetta promozioni",
+    "Aceita receber ofertas", "Aceita contato", "Accepteert reclame", "Accepteert telefoon",
+    "Accepte traitement des données", "Accetta privacy", "Acepta política de privacidad",
+    "Consentement RGPD conditions", "Terms and marketing consent",
 )  # fmt: skip
 
 
@@ -42,6 +58,12 @@ OTHERS = (
 def test_a_consent(name: str) -> None:
     assert says(name, "consent")
     assert not says(name, "opt_out")
+
+
+@pytest.mark.parametrize("name", OF_CONTACT_ALL_THE_SAME)
+def test_in_doubt_it_is_one(name: str) -> None:
+    """Taken for none, it would be learnt from, and asked by no plan."""
+    assert says(name, "consent")
 
 
 @pytest.mark.parametrize("name", OPT_OUTS)

@@ -64,7 +64,7 @@ def test_nobody_of_the_table_is_a_stranger(made: Path, tmp_path: Path) -> None:
     stored(store, made)
     asked = [*unlearnt(made), "STAFF", "ODD", "'APO", "nobody"]
     assert strangers_among(asked, store) == ["'APO", "nobody"]
-    assert looked_for("staff", store) == (False, ["STAFF"])
+    assert looked_for(["staff"], store) == {"staff": (False, ["STAFF"])}
 
 
 def test_assets_of_before_are_read_as_they_were(made: Path, tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_assets_of_before_are_read_as_they_were(made: Path, tmp_path: Path) -> N
     stored(store, made)
     learnt = list(whole(made / "history")["customer_id"])
     assert strangers_among([*learnt, "STAFF"], store) == ["STAFF"]
-    assert looked_for(learnt[0], store) == (True, [])
+    assert looked_for(learnt[:1], store) == {learnt[0]: (True, [])}
 
 
 def test_whoever_left_is_erased_though_nothing_is_kept(own_home: Path, made: Path) -> None:

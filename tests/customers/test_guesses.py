@@ -193,8 +193,9 @@ def test_consents_and_opt_outs_by_channel(tmp_path: Path) -> None:
 
 
 def test_flags_that_can_t_be_told_apart_are_asked_about(tmp_path: Path) -> None:
-    """Two of every channel, two of one, three answers and a single one: all are left out, however
-    many cells they have, and asked about; so is what the only consent there is means."""
+    """Two of every channel, two of one and a single answer: all are left out, however many cells
+    they have, and asked about; so are what the only consent there is means, and a third answer, of
+    a column that is used all the same."""
     rows = flagged(
         opt_out=("no", "yes"),
         unsubscribed=("no", "no", "yes"),
@@ -206,7 +207,7 @@ def test_flags_that_can_t_be_told_apart_are_asked_about(tmp_path: Path) -> None:
     )
     found = inspected(tmp_path, rows)
     asked = decided(found)
-    unsure = ("unsubscribed", "mail_opt_out", "sms_opt_out", "push_opt_out")
+    unsure = ("unsubscribed", "mail_opt_out", "push_opt_out")
     for name in unsure:
         assert found.guesses[name] == "left out"
         line = f"  {name}: 'may say who may be contacted: never learnt from'   # DECIDE: "
@@ -214,6 +215,10 @@ def test_flags_that_can_t_be_told_apart_are_asked_about(tmp_path: Path) -> None:
     assert (
         "email_opt_out is taken for the opt-out of contacts by email"
         in (asked["left_out.mail_opt_out"])
+    )
+    assert found.guesses["sms_opt_out"] == "opt-out (sms)"
+    assert asked["contact.channels.sms.opt_out"] == (
+        "sms_opt_out has other cells than yes and no, which count as opted out: what do they mean?"
     )
     assert asked["contact.opt_out"] == "is it this one, or unsubscribed?"
     assert asked["contact.channels.email.opt_out"] == "is it this one, or mail_opt_out?"

@@ -88,7 +88,7 @@ def test_a_torn_part_stops_no_erasure_of_what_others_hold(
     torn = content[: int(left if left > 1 else left * len(content))]
     store.write_pointer(first, b"text, of somebody's editor" if left == 1 else torn)
     with pytest.raises(DamagedArtifactError) as caught:
-        parts.erase(store, "C1", MONDAY + timedelta(days=2))
+        parts.erase(store, ["C1"], MONDAY + timedelta(days=2))
     said = str(caught.value)
     assert said.startswith(f"{store.url}/pointers/{first} is damaged: ")
     assert said.endswith(
@@ -98,7 +98,7 @@ def test_a_torn_part_stops_no_erasure_of_what_others_hold(
     assert "\n" not in said
     store.delete_pointer(first)
     assert ids(store) == ["theirs"]
-    assert parts.erase(store, "C1", MONDAY + timedelta(days=2)) == 0
+    assert parts.erase(store, ["C1"], MONDAY + timedelta(days=2)) == {"C1": 0}
 
 
 def test_several_torn_parts_are_one_line(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_several_torn_parts_are_one_line(tmp_path: Path) -> None:
         store.write_pointer(key, b"")
     parts.append(store, [record("mine", "C1")])
     with pytest.raises(DamagedArtifactError) as caught:
-        parts.erase(store, "C1", MONDAY + timedelta(days=2))
+        parts.erase(store, ["C1"], MONDAY + timedelta(days=2))
     said = str(caught.value)
     assert f"{torn[0]} is damaged: " in said
     assert f"erase again (so are {torn[1]}, {torn[2]}). 1 decisions in" in said

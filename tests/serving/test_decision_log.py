@@ -121,7 +121,7 @@ def test_a_decision_of_two_days_counts_once(store: ArtifactStore) -> None:
         parts.compact(store, day)
     assert found() == once
     assert parts.read(store, since=early.date())["decision_id"].to_pylist()[-1] == "P:C9"
-    assert parts.erase(store, "C9", early + timedelta(days=2)) == 1
+    assert parts.erase(store, ["C9"], early + timedelta(days=2)) == {"C9": 1}
     assert found() == once[:-1]
 
 
@@ -139,7 +139,9 @@ def test_days_are_read_merged_pruned_and_erased(store: ArtifactStore) -> None:
         parts.compact(store, day)
     assert len(store.pointers(parts.FOLDER)) == 2
     assert sorted(ids(store)) == ["a", "b", "c", "d"]
-    assert parts.erase(store, "CUSTOMER-22222", tuesday + timedelta(hours=1)) == 2
+    assert parts.erase(store, ["CUSTOMER-22222"], tuesday + timedelta(hours=1)) == {
+        "CUSTOMER-22222": 2
+    }
     assert sorted(ids(store)) == ["a", "c"]
     assert not any(
         b"CUSTOMER-22222" in (store.read_pointer(key) or b"") for key in store.pointers()
@@ -153,10 +155,32 @@ def test_days_are_read_merged_pruned_and_erased(store: ArtifactStore) -> None:
     assert ids(store) == ["c"]
 
 
+def test_many_are_erased_in_one_pass(store: ArtifactStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Why: for a hundred customers the whole log was read a hundred times. Each has a count of
+    their own, who has none as well, and what comes after the erasure stays."""
+    names = [f"CUSTOMER-{i:05d}" for i in range(6)]
+    for i in range(12):
+        mine = [record(f"{i}-{name}", name) for name in names[: 1 + i % 3]]
+        parts.append(store, [*mine, record(f"{i}", "other")])
+    parts.append(store, [record("after", names[0], MONDAY + timedelta(hours=2))])
+    read, reads = parts._read, list[str]()
+
+    def counted(store: ArtifactStore, key: str) -> Any:
+        reads.append(key)
+        return read(store, key)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(parts, "_read", counted)
+        found = parts.erase(store, names[1:] + names[:1], MONDAY + timedelta(hours=1))
+    assert found == dict(zip(names, (12, 8, 4, 0, 0, 0), strict=True))
+    assert len(reads) == len(set(reads)) == 13
+    assert sorted(ids(store)) == sorted([*map(str, range(12)), "after"])
+
+
 def test_what_was_erased_does_not_come_back(tmp_path: Path) -> None:
     """A part that was in the writer's hands during the erasure; later decisions count again."""
     store = LocalArtifactStore(tmp_path)
-    parts.erase(store, "C1", MONDAY + timedelta(hours=1))
+    parts.erase(store, ["C1"], MONDAY + timedelta(hours=1))
     parts.append(store, [record("late"), record("new", when=MONDAY + timedelta(hours=2))])
     assert ids(store) == ["new"]
     parts.append(store, [record("other", "C9"), record("nobody", None)])
@@ -168,7 +192,7 @@ def test_what_was_erased_does_not_come_back(tmp_path: Path) -> None:
 def test_a_day_of_one_part_forgets_too(store: ArtifactStore) -> None:
     """What a server still had in memory when the customer was erased came as the day's only part:
     once the day is over, no byte of the customer is left."""
-    parts.erase(store, "CUSTOMER-22222", MONDAY + timedelta(hours=1))
+    parts.erase(store, ["CUSTOMER-22222"], MONDAY + timedelta(hours=1))
     parts.append(store, [record("late", "CUSTOMER-22222"), record("other")])
     assert ids(store) == ["other"]
     parts.compact(store, MONDAY.date())
@@ -200,7 +224,9 @@ def test_what_is_merged_while_it_is_erased_is_found(
 
     with monkeypatch.context() as patch:
         patch.setattr(parts, "_read", merging)
-        assert parts.erase(store, "CUSTOMER-22222", MONDAY + timedelta(hours=1)) == 1
+        assert parts.erase(store, ["CUSTOMER-22222"], MONDAY + timedelta(hours=1)) == {
+            "CUSTOMER-22222": 1
+        }
     assert sorted(ids(store)) == ["b", "c"]
     written = [parts._read(store, key) for key in store.pointers(parts.FOLDER)]
     assert sorted(i for t in written for i in t["decision_id"].to_pylist()) == ["b", "c"]

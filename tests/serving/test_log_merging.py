@@ -222,7 +222,7 @@ def test_a_damaged_list_of_erasures_is_named(store: ArtifactStore) -> None:
         for use in (
             lambda: parts.read(store),
             lambda: parts.compact(store, MONDAY.date()),
-            lambda: parts.erase(store, "C1", MONDAY),
+            lambda: parts.erase(store, ["C1"], MONDAY),
         ):
             with pytest.raises(ArtifactError, match=f"{parts.ERASED} is damaged"):
                 use()

@@ -71,10 +71,15 @@ class Event(BaseModel):
         return self.event_key.startswith(PLANNED)
 
     @property
+    def is_imported(self) -> bool:
+        """Whether a file of the company's own system tells of it."""
+        return self.event_key.startswith(IMPORTED)
+
+    @property
     def is_ours(self) -> bool:
         """Whether it surely comes from decisions of this product: what is imported and names none
         may be another tool's."""
-        return self.decision is not None or not self.event_key.startswith(IMPORTED)
+        return self.decision is not None or not self.is_imported
 
     @property
     def may_be_a_day(self) -> bool:

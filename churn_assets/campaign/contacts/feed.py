@@ -14,7 +14,10 @@ from churn_assets.serving.feedback import ERASED, FeedbackLog
 from churn_assets.storage.protocol import DamagedArtifactError
 
 PREFIX = "feedback:"  # begins the keys of reported events
-UNTOLD = ("delivered",)  # says no more of a contact than `sent` did
+DELIVERED = "delivered"
+"""Tells the ledger of the contact of the decision that it names, as `sent` does: a customer was
+reached, whether or not its sending was reported. Where it names none, it may be of a contact that
+is known, which would count twice: the ledger isn't told."""
 SETTLING_SECONDS = 2.0
 """How long what the log has and the ledger hasn't may be on its way from a server that has just
 stored it: that takes milliseconds, and a busy machine's writers wait for each other."""
@@ -193,7 +196,7 @@ def _all_told(events: Sequence[tuple[str, str]]) -> list[Event]:
     told = []
     for event_id, content in events:
         event = read_event(event_id, content)
-        if event["kind"] in UNTOLD:
+        if event["kind"] == DELIVERED and event.get("decision_id") is None:
             continue
         try:
             told.append(_told(event_id, event))
@@ -205,10 +208,11 @@ def _all_told(events: Sequence[tuple[str, str]]) -> list[Event]:
 
 
 def _told(event_id: str, event: dict[str, Any]) -> Event:
+    kind = "sent" if event["kind"] == DELIVERED else event["kind"]
     return Event(
         event_key=f"{PREFIX}{event_id}",
         customer_id=event["customer_id"],
-        kind=KINDS.get(event["kind"], event["kind"]),
+        kind=KINDS.get(kind, kind),
         occurred_at=event["occurred_at"],
         channel=event.get("channel"),  # earlier versions didn't write what nobody had said
         offer_percentage=event.get("offer_percentage"),

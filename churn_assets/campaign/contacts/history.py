@@ -112,7 +112,8 @@ class History:
             return self
         told, offered = acceptance.reported, contact.offer_percentage
         percentage = (told if told is not None else offered) or 0
-        contacts, taken = list(self.contacts), Acceptance(acceptance.when, percentage, place)
+        taken = Acceptance(acceptance.when, percentage, place, by_file=acceptance.by_file)
+        contacts = list(self.contacts)
         contacts[place] = replace(contact, answer="accepted")
         acceptances = sorted((*self.acceptances, taken), key=lambda one: one.when)
         return replace(self, contacts=tuple(contacts), acceptances=tuple(acceptances))

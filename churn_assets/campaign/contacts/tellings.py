@@ -22,6 +22,7 @@ class Contact:
         confirmed: whether both a hand-over and a report told of it.
         decision_id: of the decision to make it, as far as that is known.
         ours: as `Event.is_ours`, of any that told of it.
+        refused_by_file: whether an import (`Event.is_imported`) told that it was refused.
     """
 
     when: datetime
@@ -34,6 +35,7 @@ class Contact:
     decision_id: str | None = None
     cost_of_percent: float | None = None
     ours: bool = True
+    refused_by_file: bool = False
 
     @classmethod
     def of(cls, event: Event) -> Self:
@@ -100,6 +102,7 @@ class Acceptance(NamedTuple):
         decision_id: that was named and is of none of the customer's contacts.
         reported: the percentage that the report told, where it answers none.
         ours: as `Event.is_ours`.
+        by_file: as `Event.is_imported`.
     """
 
     when: datetime
@@ -108,6 +111,7 @@ class Acceptance(NamedTuple):
     decision_id: str | None = None
     reported: int | None = None
     ours: bool = True
+    by_file: bool = False
 
 
 class Told(NamedTuple):
@@ -210,6 +214,7 @@ class Tellings:
                 e.decision,
                 e.offer_percentage,
                 e.is_ours,
+                e.is_imported,
             )
             for e in self.alone
         ]
@@ -218,7 +223,7 @@ class Tellings:
             if percentage is None:
                 percentage = self.contacts[place].offer_percentage
             answered = Acceptance(event.occurred_at, percentage or 0, made.index(place))
-            found.append(answered._replace(ours=event.is_ours))
+            found.append(answered._replace(ours=event.is_ours, by_file=event.is_imported))
         return Told(
             tuple(self.contacts[i] for i in made),
             tuple(self.contacts[i] for i in places if i not in made),
@@ -284,7 +289,9 @@ class Tellings:
             self.accepted.setdefault(place, answer)
             self.contacts[place] = replace(self.contacts[place], answer="accepted")
         elif self.contacts[place].answer is None:
-            self.contacts[place] = replace(self.contacts[place], answer=answer.kind)
+            by_file = answer.is_imported
+            refused = replace(self.contacts[place], answer=answer.kind, refused_by_file=by_file)
+            self.contacts[place] = refused
 
 
 def _is_of(answer: Event, contact: Contact) -> bool:

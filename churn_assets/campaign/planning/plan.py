@@ -40,6 +40,7 @@ from churn_assets.campaign.planning.marginal import with_first_units
 from churn_assets.campaign.planning.options import Options, in_turn, kept
 from churn_assets.campaign.planning.promises import CONTACTS, Promises, places_taken
 from churn_assets.campaign.planning.warnings import gone_of, warnings_of
+from churn_assets.campaign.silence import missing_answers
 from churn_assets.campaign.spending import plan_money
 from churn_assets.messages.shield.rules import QuietHours
 from churn_assets.release.switches.budget_price import BudgetPrice
@@ -176,8 +177,8 @@ class Planner:
     @cached_property
     def warnings(self) -> list[str]:
         """What somebody has to look at before the plan is approved, in sentences."""
-        sources, listed = self.sources, self.on_the_list
-        gone = gone_of(sources.promises["customer_id"].to_pylist(), set(self.ids))
+        sources, listed, known = self.sources, self.on_the_list, set(self.ids)
+        gone = gone_of(sources.promises["customer_id"].to_pylist(), known)
         return warnings_of(
             listed,
             sources.unknown_ids,
@@ -185,6 +186,7 @@ class Planner:
             self.nobody_gains,
             gone,
             sources.unknown_opt_outs(),
+            missing_answers(sources.histories, known, self.now),
         )
 
     @property

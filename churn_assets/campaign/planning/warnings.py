@@ -40,6 +40,7 @@ def warnings_of(
     nobody_gains: bool = False,
     gone: str | None = None,
     opt_outs: str | None = None,
+    silence: str | None = None,
 ) -> list[str]:
     """A plan's warnings.
 
@@ -50,12 +51,12 @@ def warnings_of(
         nobody_gains: by the release in service, of those who may be contacted.
         gone: what is to be said of promises to customers who are no longer there (`gone_of`).
         opt_outs: what is to be said of ids that opted out and look misspelt.
+        silence: what is to be said of contacts of which no answer is known.
     """
     said = [NOBODY_NAMED] if on_the_list == 0 else []
     if on_the_list and (unknown := unknown_ids()) is not None:
         said.append(unknown)
-    if opt_outs is not None:
-        said.append(opt_outs)
+    said += [each for each in (opt_outs, silence) if each is not None]
     if over := round(price.overspent, 2) if price is not None else 0.0:
         said.append(OVERSPENT.format(over))
     if gone is not None:

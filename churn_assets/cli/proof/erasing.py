@@ -1,10 +1,10 @@
-"""Customers erased one after the other, and what is said of each: `churn outcomes erase`."""
+"""Customers erased, and what is said of each: `churn outcomes erase`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import typer
 
@@ -20,6 +20,20 @@ if TYPE_CHECKING:
 NOBODY_KNOWS = "no predictions yet: nobody can tell whether a customer has the id"
 
 
+class Known(NamedTuple):
+    """An id.
+
+    Attributes:
+        there: whether a customer has it, None where nobody can tell.
+        near: whose ids are nearly so.
+        said: what is to be said of it.
+    """
+
+    there: bool | None
+    near: list[str]
+    said: str
+
+
 def erase_all(customer_ids: Iterable[str], log: LedgerFeed) -> None:
     """Erase each customer from decisions, feedback and ledger, and say what was there.
 
@@ -28,13 +42,20 @@ def erase_all(customer_ids: Iterable[str], log: LedgerFeed) -> None:
             the others are erased.
         ArtifactError: not all decisions could be erased; all else is.
     """
+    from churn_assets.serving.decision_log import parts
+
     failed: ArtifactError | None = None
     missed: typer.Exit | None = None
     ids = list(customer_ids)
+    known, decisions = _known(ids), dict[str, int]()
+    try:  # the log of decisions is read once for all, as are the tables of customers
+        decisions = parts.erase(begun_store(), ids, datetime.now(UTC))
+    except ArtifactError as error:  # somebody has to mend the store: what can be erased is, before
+        failed = error
     for customer_id in ids:
         of = f"{customer_id}: " if len(ids) > 1 else ""
         try:
-            nothing = _erase(customer_id, log, of)
+            nothing = _erase(customer_id, log, of, decisions.get(customer_id), known[customer_id])
         except ArtifactError as error:
             failed = failed or error
             continue
@@ -46,33 +67,35 @@ def erase_all(customer_ids: Iterable[str], log: LedgerFeed) -> None:
         raise missed
 
 
-def _erase(customer_id: str, log: LedgerFeed, of: str) -> str | None:
-    """Erase one customer, and say so; a sentence in place of that where nothing was there to erase,
-    of nobody who is known or was erased before. Raises ArtifactError."""
-    from churn_assets.serving.decision_log import parts
+def _erase(
+    customer_id: str, log: LedgerFeed, of: str, decisions: int | None, known: Known
+) -> str | None:
+    """Erase one customer from feedback and ledger, and say so; a sentence in place of that where
+    nothing was there to erase, of nobody who is known or was erased before. Raises ArtifactError.
 
+    Args:
+        of: begins what is said.
+        decisions: how many of theirs were erased; None: not all are.
+    """
     before = log.was_erased(customer_id)
-    known, near, said = _known(customer_id)
-    noted = before or not near  # or a second try of a misspelt id would pass for its erasure
-    try:
-        decisions = parts.erase(begun_store(), customer_id, datetime.now(UTC))
-    except ArtifactError:  # somebody has to mend the store: what can be erased is, before
-        _, events = log.erase_in_both(customer_id, though_unknown=noted)
+    noted = before or not known.near  # or a second try of a misspelt id would pass for its erasure
+    contacts, events = log.erase_in_both(customer_id, though_unknown=noted or bool(decisions))
+    if decisions is None:
         typer.echo(
             f"{of}{events:,} events about this customer are erased, and what the contact ledger "
             "had of them; not all decisions are"
         )
-        raise
-    contacts, events = log.erase_in_both(customer_id, though_unknown=noted or decisions > 0)
+        return None
+    said = known.said
     if not (decisions or events or contacts):
         if before:
             typer.echo(f"{of}{customer_id!r} was erased before, and nothing was kept since")
-            if near:  # who left is no stranger to this; whose id is misspelt may be here still
+            if known.near:  # who left is no stranger to this; whose id is misspelt may be here
                 typer.echo(f"{of}{said}", err=True)
             return None
-        if known is False:
+        if known.there is False:
             return f"nothing is kept about {customer_id!r}, so nothing is erased; {said}"
-        if known is None:
+        if known.there is None:
             said = said or NOBODY_KNOWS
     typer.echo(
         f"{of}{decisions:,} decisions and {events:,} events about this customer are erased, and "
@@ -83,17 +106,19 @@ def _erase(customer_id: str, log: LedgerFeed, of: str) -> str | None:
     return None
 
 
-def _known(customer_id: str) -> tuple[bool | None, list[str], str]:
-    """Whether a customer has the id, None where nobody can tell; whose ids are nearly so; and what
-    is to be said of it."""
+def _known(ids: Collection[str]) -> dict[str, Known]:
+    """What is known of each id."""
     try:
-        known, near = looked_for(customer_id, begun_store())
+        found = looked_for(ids, begun_store())
     except ArtifactError as error:
-        return None, [], not_looked_up(error)
-    if known is None:
-        return None, [], ""
-    if known:
-        return True, [], ""
+        return dict.fromkeys(ids, Known(None, [], not_looked_up(error)))
+    return {each: _told(each, *found[each]) for each in ids}
+
+
+def _told(customer_id: str, there: bool | None, near: list[str]) -> Known:
+    """With what is to be said of it."""
+    if there is not False:
+        return Known(there, [], "")
     meant = f": is {first_of(near)} meant?" if near else ""
     where = "in the latest predictions or the history"
-    return False, near, f"no customer {where} has the id {customer_id!r}{meant}"
+    return Known(False, near, f"no customer {where} has the id {customer_id!r}{meant}")

@@ -9,7 +9,7 @@ from pathlib import Path
 from churn_assets.customers.headings import plain
 from churn_assets.customers.inspection.answered import quoted
 from churn_assets.customers.inspection.guess import Guess
-from churn_assets.customers.inspection.words import one_word, yes_of
+from churn_assets.customers.inspection.words import one_word, yes_and_no_of, yes_of
 from churn_assets.customers.quality.leakage import Leak
 from churn_assets.customers.quality.profile import ColumnProfile
 from churn_assets.domain.cells import TRUTHS
@@ -152,7 +152,7 @@ def _people(guess: Guess) -> list[str]:
 def _contact(guess: Guess, decide: Mapping[str, str]) -> list[str]:
     """Who may be contacted: by every channel, and by one."""
     lines = [
-        _asked(f"  {key}: {_yes_no(column)}", decide, f"contact.{key}")
+        _asked(f"  {key}: {_permission(column)}", decide, f"contact.{key}")
         for key, column in guess.flags.general.items()
     ]
     if guess.flags.channels:
@@ -160,9 +160,17 @@ def _contact(guess: Guess, decide: Mapping[str, str]) -> list[str]:
     for channel, flags in guess.flags.channels.items():
         lines.append(f"    {channel}:")
         for key, column in flags.items():
-            line = f"      {key}: {_yes_no(column)}"
+            line = f"      {key}: {_permission(column)}"
             lines.append(_asked(line, decide, f"contact.channels.{channel}.{key}"))
     return ["", "contact:", *lines] if lines else []
+
+
+def _permission(column: ColumnProfile) -> str:
+    """An opt-out or a consent: the words for yes and no, where it has other cells beside."""
+    if column.distinct <= 2 or (words := yes_and_no_of(column)) is None:
+        return _yes_no(column)
+    yes, no = map(quoted, words)
+    return f"{{column: {quoted(column.name)}, yes: {yes}, no: {no}}}"
 
 
 def _feature(column: ColumnProfile, kind: str, *, shown: bool) -> str:

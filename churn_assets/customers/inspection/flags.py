@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from churn_assets.customers.headings import Meaning, folded, may_refuse, pattern_of, plain
-from churn_assets.customers.inspection.words import means_yes, named, yes_of
+from churn_assets.customers.inspection.words import means_yes, named, yes_and_no_of, yes_of
+from churn_assets.customers.quality.contact import MOST_CELLS
 from churn_assets.customers.quality.profile import ColumnProfile
 
 Kind = Literal["opt_out", "consent"]
 WORDS: Final[dict[Kind, str]] = {"opt_out": "opt-out", "consent": "consent"}
 _CHANNELS: Final[tuple[Meaning, ...]] = ("letter", "email", "sms", "call", "push", "whatsapp")
-_MOST_CELLS = 12  # of a column that may be such a flag, though more than two
 
 _WHICH = (
     "its name says no: which cells mean that they may not be contacted? "
@@ -54,7 +54,9 @@ def find_flags(columns: Sequence[ColumnProfile]) -> Flags:
     """The flags among the columns, by their names and by how many different cells they have.
 
     The only one of its kind is of every channel; of several, each is of the channel that its name
-    says, and one whose name says none is of all of them. What says no of either is asked about.
+    says, and one whose name says none is of all of them. What says no of either is asked about. One
+    with yes, no and other cells is used, too: those count as opted out, or as no consent, until a
+    person says what they mean.
     """
     flags = Flags()
     doubtful = [c for c in columns if _may_be_flag(c) and may_refuse(c.name)]
@@ -63,7 +65,7 @@ def find_flags(columns: Sequence[ColumnProfile]) -> Flags:
     for kind in WORDS:
         fitting = named(kind, [c for c in rest if _may_be_flag(c)])
         rest = [c for c in rest if c not in fitting]
-        readable = [c for c in fitting if c.distinct == 2 or (c.distinct == 1 and c.missing)]
+        readable = [c for c in fitting if _is_readable(c)]
         for column in fitting:
             if column not in readable:
                 said = f"{kind}: {{column: ..., yes: ..., no: ...}}"
@@ -103,7 +105,13 @@ def _place(flags: Flags, kind: Kind, columns: Sequence[ColumnProfile], *, alone:
             held[kind] = column
         else:
             flags.channels.setdefault(channel or "", {})[kind] = column
-        if not means_yes(yes_of(column)):
+        if column.distinct > 2:
+            counts = "as opted out" if kind == "opt_out" else "as no consent"
+            flags.asked[key] = (
+                f"{column.name} has other cells than yes and no, which count {counts}: what do "
+                "they mean?"
+            )
+        elif not means_yes(yes_of(column)):
             flags.asked[key] = f"is {yes_of(column)!r} of {column.name} yes?"
         elif channel and held is flags.general:
             flags.asked[key] = (
@@ -116,6 +124,12 @@ def _one(kind: Kind) -> str:
     return f"an {WORDS[kind]}" if kind == "opt_out" else f"a {WORDS[kind]}"
 
 
+def _is_readable(column: ColumnProfile) -> bool:
+    """Whether a column's cells tell yes from no; what else it has keeps its customers out."""
+    two = column.distinct == 2 or (column.distinct == 1 and column.missing > 0)
+    return two or (column.distinct > 2 and yes_and_no_of(column) is not None)
+
+
 def _may_be_flag(column: ColumnProfile) -> bool:
     """Whether a column may be read as yes and no: as a date or many words can't."""
-    return column.guess not in ("empty", "date", "text") and column.distinct <= _MOST_CELLS
+    return column.guess not in ("empty", "date", "text") and column.distinct <= MOST_CELLS

@@ -22,6 +22,7 @@ from churn_assets.customers.inspection.words import (
     yes_of,
 )
 from churn_assets.customers.quality.columns import date, number, text, trimmed, word
+from churn_assets.customers.quality.contact import UNDECIDED
 from churn_assets.customers.quality.currencies import names_currency
 from churn_assets.customers.quality.leakage import Candidate, Leak, comes_afterwards, find_leaks
 from churn_assets.customers.quality.personal import NOBODY, Personal
@@ -216,7 +217,7 @@ class Guess:
             if column in used:
                 reasons.pop(column.name, None)
             elif column in self.flags.unsure:
-                reasons[column.name] = "may say who may be contacted: never learnt from"
+                reasons[column.name] = UNDECIDED
             elif column.name in reasons:
                 continue
             elif column.guess == "empty":

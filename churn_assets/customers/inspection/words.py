@@ -35,6 +35,15 @@ def says_yes_or_no(column: ColumnProfile) -> bool:
     return column.distinct == 2 and len(cells & YES) == len(cells & NO) == 1
 
 
+def yes_and_no_of(column: ColumnProfile) -> tuple[str, str] | None:
+    """The cells of a column that are the words for yes and no, whatever stands in others; None
+    where there isn't one of each among the most frequent."""
+    cells = [(cell, folded(as_word(cell))) for cell, _ in column.top]
+    yes = [cell for cell, said in cells if said in YES]
+    no = [cell for cell, said in cells if said in NO]
+    return (yes[0], no[0]) if len(yes) == len(no) == 1 else None
+
+
 def named(meaning: Meaning, columns: Sequence[ColumnProfile]) -> list[ColumnProfile]:
     """The columns whose names say this, the best first: the whole of a name before a part."""
     fitting = [c for c in columns if says(c.name, meaning)]

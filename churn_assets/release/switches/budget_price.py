@@ -25,6 +25,8 @@ class BudgetPrice(BaseModel):
         month: the running one, as 2026-11.
         budget, spent: in currency; the latter in this month so far, as far as the ledger knows,
             with what contacts that plans handed over and nobody has answered are expected to cost.
+        comes_true: share of the money that plans expect which is spent in the end, by contacts
+            whose outcome is known; 1 where an earlier version wrote it, which didn't say.
         release_id, predictions: whose policy, and on which customers (the artifact's version).
         prices, spends: what the policy is expected to spend in a month at each price, in currency.
         treated: share of the customers whom `spends` has contacted at all, those outside the
@@ -39,7 +41,9 @@ class BudgetPrice(BaseModel):
     month: str
     budget: float
     spent: float
+    comes_true: float = 1.0
     release_id: str
+
     predictions: str
     prices: tuple[float, ...]
     spends: tuple[float, ...]

@@ -158,8 +158,9 @@ def prune(store: ArtifactStore, before: date, needed: Collection[str] = ()) -> i
     return touched
 
 
-def erase(store: ArtifactStore, customer_id: str, now: datetime) -> int:
-    """Remove every record of a customer up to now; returns how many there were.
+def erase(store: ArtifactStore, customers: Collection[str], now: datetime) -> dict[str, int]:
+    """Remove every record of these customers up to now, in one pass over the log; returns how many
+    each of them had.
 
     Parts that servers write or merge meanwhile are looked through as well, as long as there are new
     ones. What a server still has in memory can't come back (`ERASED`): nobody reads it, and the
@@ -169,9 +170,10 @@ def erase(store: ArtifactStore, customer_id: str, now: datetime) -> int:
         DamagedArtifactError: of some parts nobody knows whom they hold; all others are done.
         ArtifactError: the store, or what was erased, can't be read or written.
     """
-    _note_erasure(store, customer_id, now)
+    _note_erasures(store, customers, now)
+    ids, until = pa.array(customers, pa.string()), pa.scalar(now, TYPES["time"])
     seen: set[str] = set()
-    removed: set[str] = set()
+    removed: dict[str, set[str]] = {customer: set() for customer in customers}
     damaged: dict[str, DamagedArtifactError] = {}
     for _ in range(ATTEMPTS):
         new = [key for key in store.pointers(FOLDER) if key not in seen]
@@ -186,28 +188,27 @@ def erase(store: ArtifactStore, customer_id: str, now: datetime) -> int:
                 continue
             if table is None:
                 continue
-            mine = pc.and_(
-                pc.equal(table["customer_id"], customer_id),
-                pc.less_equal(table["time"], pa.scalar(now, TYPES["time"])),
-            )
-            theirs = table.filter(mine)["decision_id"].to_pylist()
-            if theirs:
-                removed.update(theirs)
+            mine = pc.and_(pc.is_in(table["customer_id"], ids), pc.less_equal(table["time"], until))
+            theirs = table.filter(mine).select(["customer_id", "decision_id"])
+            for customer, decision in zip(*theirs.to_pydict().values(), strict=True):
+                removed[customer].add(decision)
+            if len(theirs):
                 day = date.fromisoformat(key.split("/")[1])
                 seen.add(_replace(store, day, _cleaned(store, [table]), [key]))
+    counts = {customer: len(decisions) for customer, decisions in removed.items()}
     if damaged:
         first, *others = damaged
         also = f" (so are {', '.join(others)})" if others else ""
         raise DamagedArtifactError(
             f"{damaged[first]}; then erase again{also}. "
-            f"{len(removed):,} decisions in the other files are erased"
+            f"{sum(counts.values()):,} decisions in the other files are erased"
         )
-    return len(removed)
+    return counts
 
 
-def _note_erasure(store: ArtifactStore, customer_id: str, now: datetime) -> None:
+def _note_erasures(store: ArtifactStore, customers: Iterable[str], now: datetime) -> None:
     def noted(before: bytes | None) -> bytes:
-        known = _erasures(store, before) | {_digest(customer_id): now}
+        known = _erasures(store, before) | dict.fromkeys(map(_digest, customers), now)
         return json.dumps({digest: when.isoformat() for digest, when in known.items()}).encode()
 
     try:
