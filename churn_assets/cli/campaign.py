@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.console import Console
 
 from churn_assets.campaign.config import MOST_MONEY
 from churn_assets.cli.answers import to_json
@@ -122,7 +123,8 @@ def plan(
     """
     limits = {"budget": budget, "days": days, "channels": _channels(contacts)}
     with _campaigns(to_send=True, **limits) as campaigns:
-        made = campaigns.plan(campaigns.now(), by)
+        with Console(stderr=True).status("planning, at most a few minutes …"):
+            made = campaigns.plan(campaigns.now(), by)
         show_plan(made, "draft", as_json)
         for warning in made.report["warnings"] if as_json else ():
             typer.echo(warning, err=True)

@@ -8,8 +8,10 @@ from typing import Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from churn_assets.domain.events import OPTED_OUT, UNSUBSCRIBED
+from churn_assets.domain.value import MONTHS_OF_VALUE
 
 PERIOD = timedelta(days=30)  # the mean of the decision environment's periods
+MONTH = timedelta(days=365) / MONTHS_OF_VALUE  # of a discount that lasts so many
 SAME_CONTACT = timedelta(hours=24)
 """A report of a contact so near to one that the campaign handed over is that one's, where it names
 no decision; and so much earlier than its contact an answer may be that has a day and no hour."""

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Self
 from churn_assets.campaign.contacts.event import (
     ANSWERS,
     KNOWN_CHANNELS,
+    MONTH,
     PERIOD,
     Event,
 )
@@ -152,13 +153,15 @@ class History:
         }
 
     def budget_remaining(self, now: datetime, allowance: float, months: int) -> float:
-        """Share of the customer's allowance that acceptances of this period have left.
+        """Share of the customer's allowance that is left by this period's acceptances and by older
+        ones whose discount still runs: who accepted one for a year isn't given all of it again a
+        month later.
 
         Args:
             allowance: the most that one customer is given in a period, share of yearly value.
             months: that an accepted discount lasts.
         """
-        since = now - PERIOD
+        since = now - max(PERIOD, months * MONTH)
         given = sum(each.percentage for each in self.acceptances if each.when > since)
         share = given / 100 * months / MONTHS_OF_VALUE
         return max(0.0, round(1 - share / allowance, 9))
