@@ -23,6 +23,7 @@ from churn_assets.customers.inspection.words import (
 )
 from churn_assets.customers.quality.columns import date, number, text, trimmed, word
 from churn_assets.customers.quality.currencies import names_currency
+from churn_assets.customers.quality.hindsight import first_rows
 from churn_assets.customers.quality.leakage import Candidate, Leak, comes_afterwards, find_leaks
 from churn_assets.customers.quality.personal import NOBODY, Personal
 from churn_assets.customers.quality.profile import MOST_LEVELS, ColumnProfile
@@ -199,9 +200,17 @@ class Guess:
         elif self.snapshot:  # within the horizon that the draft has
             seen = date(self._cell(self.snapshot), marks.dates)
             yes = f"{date(cell, marks.dates)} <= {seen} + INTERVAL 1 MONTH"
-        values.append(f"coalesce({yes}, false) AS outcome")
+        left = f"coalesce({yes}, false)"
+        values.append(f"{left} AS outcome")
+        if self.id and self.snapshot:
+            who, seen = word(self._cell(self.id)), date(self._cell(self.snapshot), marks.dates)
+            end = date(cell, marks.dates) if label is self.end else None
+            values += first_rows(who, seen, left, end)
         connection.execute(f"CREATE TABLE values AS SELECT {', '.join(values)} FROM cells")
-        return list(find_leaks(connection, "values", "outcome", candidates, several=several))
+        found = find_leaks(
+            connection, "values", "outcome", candidates, several=several, snapshots=several
+        )
+        return list(found)
 
     def _cell(self, column: ColumnProfile) -> str:
         return f"c{self.places[column.name]}"
