@@ -41,7 +41,7 @@ from churn_assets.customers.quality.report import (
     QualityReport,
     TableReport,
 )
-from churn_assets.customers.quality.tenure import NOT_LEARNT, no_tenures
+from churn_assets.customers.quality.tenure import NOT_LEARNT, moving_starts, no_tenures
 from churn_assets.customers.quality.value import judge_value
 from churn_assets.customers.quality.workspace import one, workspace
 from churn_assets.customers.quality.zones import unknown_zones
@@ -268,6 +268,9 @@ class _Checking:
         if part.tenure.since and not part.identity.snapshot and judged.name == "history":
             self.report.notes.append(NOT_LEARNT)
         self.report.problems += no_tenures(self.connection, judged, part)
+        if moving := moving_starts(self.connection, judged, part):
+            said, to_mend = moving
+            (self.report.problems if to_mend else self.report.notes).append(said)
 
     def _people(self, judged: Judged) -> None:
         """Zones have to be known, and who may be contacted has to be said so that it can be read;
