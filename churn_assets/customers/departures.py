@@ -36,6 +36,11 @@ SAID: dict[str, tuple[str, ...]] = {
         r"|cessazione|disdetta|recesso|disattivazione|uscita|chiusura",
         r"fim|termino|cancelamento|rescisao|desligamento|saida|encerramento|desativacao",
     ),
+    # As a whole heading: why they left, or something else.
+    "reason": (
+        r"reasons?( code| text)?", r"gr(u|ue)nde?|begrue?ndung", r"motifs?|raisons?",
+        r"motivos?|razon(es)?", r"reden(en)?", r"motiv[oi]|causale", r"razao|razoes",
+    ),
     # What is known only once somebody has left.
     "afterwards": (
         r"churn(ed|er)?|attrition|cancel\w*|terminat\w*|deactivat\w*|win ?back|exited"

@@ -18,7 +18,7 @@ Meaning = Literal[
     "left", "status", "value", "monthly", "money", "months", "half_year", "year", "quarter",
     "tenure", "since", "end", "snapshot", "id", "first_name", "family_name", "surname", "person",
     "contact", "unfair", "zone",
-    "language", "code", "ranked", "opt_out", "consent", "afterwards",
+    "language", "code", "ranked", "opt_out", "consent", "afterwards", "reason",
     "letter", "email", "sms", "call", "push", "whatsapp", "answer", "offered",
 ]  # fmt: skip
 

@@ -11,7 +11,7 @@ import pytest
 from scipy.stats import binom
 
 from churn_assets.customers.quality.hindsight import first_rows, known_too_early
-from tests.customers.conftest import Checked, Rows, as_csv
+from tests.customers.conftest import Checked, Rows, as_csv, made_rows
 from tests.customers.test_guesses import decided, monthly
 from tests.customers.test_inspect import inspected
 from tests.customers.test_leaving import ending, spread, told
@@ -73,6 +73,16 @@ def test_inspect_leaves_out_what_is_joined_and_asks(tmp_path: Path) -> None:
     found = inspected(tmp_path, rows)
     assert "it is given for" in decided(found)["left_out.Grund"]
     assert "in first snapshots" in decided(found)["left_out.Grund"]
+
+
+@pytest.mark.parametrize("name", ["Grund", "Reason", "motif", "MOTIVO", "Reden", "Årsak", "Orsak"])
+def test_inspect_asks_about_a_reason_of_whatever(name: str, tmp_path: Path) -> None:
+    """Of however few; "Reason for joining" says what it is."""
+    rows = [row | {name: "ab"[i % 2], "Reason for joining": "ab"[i % 3 > 0]}
+            for i, row in enumerate(made_rows())]  # fmt: skip
+    found = inspected(tmp_path, rows)
+    assert decided(found)[f"left_out.{name}"] == "it may be why they left"
+    assert found.guesses["Reason for joining"] == "category"
 
 
 def found(rows: list[tuple[str, str, bool, str | None, str | None]]) -> str:

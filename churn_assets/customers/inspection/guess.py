@@ -141,8 +141,13 @@ class Guess:
             candidates.append(Candidate(column.name, f"u{i}", numeric, "unused"))
             cell = f"nullif({trimmed(f'c{i}')}, '')"
             values.append(f"{number(f'c{i}', marks) if numeric else cell} AS u{i}")
+        reasons = [
+            Leak(c.name, c.role, "name", "it may be why they left")
+            for c in candidates
+            if says(c.name, "reason", whole=True)
+        ]
         if label is None:
-            return [
+            return reasons + [
                 Leak(c.name, c.role, "name", "its name says that it comes afterwards")
                 for c in candidates
                 if comes_afterwards(c.name)
@@ -164,7 +169,7 @@ class Guess:
         found = find_leaks(
             connection, "values", "outcome", candidates, several=several, snapshots=several
         )
-        return list(found)
+        return [*found, *reasons]
 
     def _cell(self, column: ColumnProfile) -> str:
         return f"c{self.places[column.name]}"
