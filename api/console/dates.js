@@ -3,8 +3,8 @@
 
 const DAY = 86400000, DAYS_OF_A_MONTH = 365.25 / 12;
 const ISO = /^(\d{4})-(\d\d)-(\d\d)(?:[T ]\d\d(?::?\d\d(?::?\d\d(?:[.,]\d+)?)?)?(?:Z|[+-]\d\d(?::?\d\d)?)?)?$/;
-const GERMAN = /^(\d{1,2})[.](\d{1,2})[.](\d{4})$/;
 const TIME = "(?:[01]?[0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:[.][0-9]+)?)?(?: ?[AaPp][Mm])?";
+const GERMAN = new RegExp(`^([0-9]{1,2})[.]([0-9]{1,2})[.]([0-9]{4})(?:,? ${TIME})?$`);
 const SLASHED = new RegExp(`^([0-9]{1,2})([/-])([0-9]{1,2})\\2([0-9]{4})(?: ${TIME})?$`);
 
 // The day, month and year of a cell; none of one that isn't written like a date. Whether 01/09/2025 begins with
@@ -12,7 +12,7 @@ const SLASHED = new RegExp(`^([0-9]{1,2})([/-])([0-9]{1,2})\\2([0-9]{4})(?: ${TI
 function partsOf(cell, written) {
   const iso = ISO.exec(cell), slashed = written && SLASHED.exec(cell);
   if (iso) return [iso[3], iso[2], iso[1]];
-  if (!slashed) return GERMAN.exec(cell)?.slice(1) ?? [];
+  if (!slashed) return GERMAN.exec(cell)?.slice(1, 4) ?? [];
   const [, first, , second, year] = slashed;
   return written === "mm/dd/yyyy" ? [second, first, year] : [first, second, year];
 }

@@ -65,7 +65,7 @@ class Lift(BaseModel):
     )
     leaving: str | None = Field(
         description="up to which day leaving has been reported; null in older reports",
-        examples=["Leaving has been reported up to 2026-03-31."],
+        examples=["Leaving has been reported up to 2026-03-31 00:00 UTC."],
     )
     measures: list[Measure]
     over_time: list[Look]

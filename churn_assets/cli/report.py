@@ -27,6 +27,7 @@ from churn_assets.storage.protocol import ArtifactStore
 
 if TYPE_CHECKING:
     from checks.predictors import Gate
+    from churn_assets.orchestration.last_run import Stop
 
 RESPONSES = "response_by_level"  # shown as a table of its own
 HOLDS, MISSED, WARNS = "[green]holds[/]", "[red]missed[/]", "[yellow]missed (warns)[/]"
@@ -73,10 +74,10 @@ def _show_unreleased(store: ArtifactStore, as_json: bool) -> None:
     reports = stage_reports(store)
     stopped = last_stop()
     if not reports:
-        todo = f"{stopped}; mend that, then" if stopped else ""
+        todo = f"{stopped.told}; {stopped.todo}" if stopped else ""
         raise ReleaseError(f"there is no release yet: {todo or 'run'} `churn materialize`")
     if stopped:
-        typer.echo(f"no release: {stopped}", err=True)
+        typer.echo(f"no release: {stopped.told}", err=True)
     if as_json:
         typer.echo(json.dumps({area: whole[area] for area, whole in reports.items()}, indent=2))
         return
@@ -104,12 +105,12 @@ def stage_reports(store: ArtifactStore) -> dict[str, dict[str, Any]]:
     }
 
 
-def last_stop() -> str:
-    """What ended the last whole run on this machine before its work was done; empty where nothing
-    did, or Dagster has no records here."""
+def last_stop() -> Stop | None:
+    """What keeps, or kept, the last whole run on this machine from its end; None where nothing did,
+    or Dagster has no records here."""
     home = Path(os.environ.get("DAGSTER_HOME") or load_settings().home / "dagster")
     if not (home / "dagster.yaml").is_file():
-        return ""
+        return None
     os.environ["DAGSTER_HOME"] = str(absolute(home))  # Dagster itself takes absolute paths only
     from churn_assets.orchestration.last_run import what_stopped
 

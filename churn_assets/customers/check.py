@@ -16,12 +16,7 @@ from churn_assets.customers.quality.columns import (
     Column,
     campaign_columns,
     customer_columns,
-    is_missing,
-    number,
     one_spaced,
-    text,
-    trimmed,
-    word,
 )
 from churn_assets.customers.quality.contact import judge_flags
 from churn_assets.customers.quality.currencies import mixed_beside, mixed_currencies
@@ -31,7 +26,7 @@ from churn_assets.customers.quality.flags import unread_flags
 from churn_assets.customers.quality.ids import named_by, other_ids
 from churn_assets.customers.quality.judging import USED, Judged, judge
 from churn_assets.customers.quality.languages import unserved_languages
-from churn_assets.customers.quality.leakage import Candidate, Role, find_leaks
+from churn_assets.customers.quality.leaks import Sought, leaks_of
 from churn_assets.customers.quality.leaving import (
     gone_by_now,
     leavings_to_come,
@@ -39,7 +34,6 @@ from churn_assets.customers.quality.leaving import (
 )
 from churn_assets.customers.quality.offers import unlike_said
 from churn_assets.customers.quality.outcome import Outcome, outcome_of
-from churn_assets.customers.quality.profile import ColumnProfile, profile
 from churn_assets.customers.quality.refused import write_refused
 from churn_assets.customers.quality.report import (
     ColumnReport,
@@ -47,7 +41,7 @@ from churn_assets.customers.quality.report import (
     QualityReport,
     TableReport,
 )
-from churn_assets.customers.quality.tenure import NOT_LEARNT, no_tenures
+from churn_assets.customers.quality.tenure import NOT_LEARNT, moving_starts, no_tenures
 from churn_assets.customers.quality.value import judge_value
 from churn_assets.customers.quality.workspace import one, workspace
 from churn_assets.customers.quality.zones import unknown_zones
@@ -142,7 +136,8 @@ class _Checking:
         self._reported(history, tables.history, outcome)
         if outcome:
             whose = named_by(history, identity.id if identity.snapshot else None)
-            self._leaks(history, tables.history, outcome, whose)
+            seen = history.value(identity.snapshot, "snapshot") if identity.snapshot else None
+            self._leaks(history, tables.history, outcome, whose, seen)
             self._split(history, identity, outcome)
             self.report.problems += unlike_leavings(self.connection, history, identity)
             self.report.problems += outcome.problems
@@ -252,63 +247,30 @@ class _Checking:
             constant = distinct + (missing > 0) <= 1
             yield ColumnReport(column.name, column.uses, share, distinct, constant)
 
-    def _leaks(self, judged: Judged, table: Table, outcome: Outcome, row: str) -> None:
+    def _leaks(
+        self, judged: Judged, table: Table, outcome: Outcome, row: str, seen: str | None = None
+    ) -> None:
         """Look at features, at what is left out, and at what the contract doesn't speak of."""
         self.told(f"looking for leaks in {judged.name}", 0, 0)
-        marks = judged.marks[0]
-        candidates, values = [], [f"{row} AS row", f"{outcome.left} AS outcome"]
-        for i, column in enumerate(judged.columns):
-            if "feature" in column.uses:
-                candidates.append(
-                    Candidate(column.name, f"v{i}", column.reads == "number", "feature")
-                )
-                values.append(f"v{i}")
-        for i, name in enumerate(judged.read.columns):
-            left_out = name in self.left_out and not any(c.name == name for c in judged.columns)
-            if left_out or name not in self.mentioned:
-                numeric = self._profile(judged, name, i, table).guess == "number"
-                typed = number(f"c{i}", marks) if numeric else trimmed(f"nullif(c{i}, '')")
-                missing = is_missing(f"c{i}", table.missing)
-                values.append(f"CASE WHEN NOT {missing} THEN {typed} END AS u{i}")
-                role: Role = "left_out" if left_out else "unused"
-                candidates.append(Candidate(name, f"u{i}", numeric, role))
-        binary = {}
-        for i, first in self._two_words(judged):
-            name = judged.read.columns[i]
-            if not _is_label(judged, name):
-                binary[name] = f"b{i}"
-                values.append(f"{word(f'c{i}')} <> {text(first)} AS b{i}")
-        made = f"{judged.name}_leaks"
-        source = f"(SELECT {', '.join(values)} FROM {judged.name} WHERE {outcome.rows})"
-        self.connection.execute(f"CREATE TABLE {made} AS {source}")
-        who = "accepts" if judged.name == "campaign" else "leaves"
-        several = row != "row"
-        found = find_leaks(self.connection, made, "outcome", candidates, binary, who, several)
-        for leak in found:
+        sought = Sought(outcome.left, outcome.rows, row, seen, outcome.end)
+        leaks = leaks_of(
+            self.connection, judged, table.missing, sought, self.left_out, self.mentioned
+        )
+        for leak in leaks:
             self.report.leaks.append(leak)
             if leak.role == "feature":
                 self.report.problems.append(
                     f"{judged.name}: the feature {leak.column} leaks: {leak.why}"
                 )
 
-    def _two_words(self, judged: Judged) -> Iterator[tuple[int, str]]:
-        """The columns with two different words, and one of them."""
-        words = [word(f"c{i}") for i in range(len(judged.read.columns))]
-        sought = ", ".join(f"approx_count_distinct({w}), min({w})" for w in words)
-        found = one(self.connection, f"SELECT {sought} FROM {judged.name} WHERE {USED}")
-        for i, (count, first) in enumerate(zip(found[::2], found[1::2], strict=True)):
-            if count == 2:
-                yield i, first
-
-    def _profile(self, judged: Judged, name: str, index: int, table: Table) -> ColumnProfile:
-        source = f"{judged.name} WHERE {USED}"
-        return profile(self.connection, source, name, f"c{index}", judged.marks[0], table.missing)
-
     def _tenure(self, judged: Judged, part: CustomerPart) -> None:
         """The tenure has to be months that somebody may have been a customer."""
         if part.tenure.since and not part.identity.snapshot and judged.name == "history":
             self.report.notes.append(NOT_LEARNT)
         self.report.problems += no_tenures(self.connection, judged, part)
+        if moving := moving_starts(self.connection, judged, part):
+            said, to_mend = moving
+            (self.report.problems if to_mend else self.report.notes).append(said)
 
     def _people(self, judged: Judged) -> None:
         """Zones have to be known, and who may be contacted has to be said so that it can be read;
@@ -380,10 +342,6 @@ def _file(file: ReadFile, marks: Marks) -> FileReport:
         mark = {"\t": "tab"}.get(file.dialect.delimiter, repr(file.dialect.delimiter))
         written = f"{file.dialect.encoding}{guessed}, delimiter {mark}, {worded([marks])}"
     return FileReport(file.name, file.rows + file.broken, written)
-
-
-def _is_label(judged: Judged, name: str) -> bool:
-    return any(column.name == name and "label" in column.uses for column in judged.columns)
 
 
 def _mentioned(contract: Contract) -> set[str]:

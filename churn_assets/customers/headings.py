@@ -1,5 +1,6 @@
 """What the headings of tables say, in English, German, French, Spanish, Dutch, Italian and
-Portuguese, and by `nordic` in Norwegian, Danish and Swedish.
+Portuguese, and by `nordic` in Norwegian, Danish and Swedish; of leaving by `departures`, of who may
+be contacted by `consents`.
 
 A table that nobody has described yet is read by them: each guess is shown to a person, who decides.
 """
@@ -11,13 +12,13 @@ import unicodedata
 from functools import cache
 from typing import Literal
 
-from churn_assets.customers import consents, nordic
+from churn_assets.customers import consents, departures, nordic
 
 Meaning = Literal[
     "left", "status", "value", "monthly", "money", "months", "half_year", "year", "quarter",
     "tenure", "since", "end", "snapshot", "id", "first_name", "family_name", "surname", "person",
     "contact", "unfair", "zone",
-    "language", "code", "ranked", "opt_out", "consent", "afterwards",
+    "language", "code", "ranked", "opt_out", "consent", "afterwards", "reason",
     "letter", "email", "sms", "call", "push", "whatsapp", "answer", "offered",
 ]  # fmt: skip
 
@@ -39,22 +40,6 @@ _SURNAME = (
 )  # fmt: skip
 
 _SAID: dict[Meaning, tuple[str, ...]] = {
-    # Whether somebody left.
-    "left": (
-        r"churn(ed)?( (label|value|flag))?|attrition( flag)?|exited|left|is churn|cancell?ed",
-        r"gekue?ndigt|kue?ndigung|abgewandert|abwanderung|ausgetreten|storniert",
-        r"resilie|resiliation|parti|attrition",
-        r"baja|cancelad[oa]|cancelacion|abandon(o|ado)|fuga",
-        r"opgezegd|opzegging|vertrokken|beeindigd|geannuleerd|uitgeschreven|klantverloop",
-        r"disdett[oa]|cessat[oa]|recesso|disattivat[oa]|abbandonat[oa]|abbandono",
-        r"cancelou|cancelamento|rescindid[oa]|rescisao|desligad[oa]|evasao|saiu",
-    ),
-    "status": (
-        r"status|churn\w*|state", r"\w*status|zustand", r"statut|etat", r"estado",
-        r"toestand",
-        r"stato",
-        r"situacao",
-    ),
     # What they pay, and for how long.
     "value": (
         r"monthly (charges?|fee|bill|revenue|amount)|mrr|price|arpu|revenue|charges?",
@@ -138,18 +123,6 @@ _SAID: dict[Meaning, tuple[str, ...]] = {
         r"|data (di |del )?(abbonamento|contratto|apertura)",
         r"adesao|inscricao|cadastro|ativacao|contratacao|subscricao"
         r"|data (de |da |do )?(assinatura|contrato|entrada|abertura)",
-    ),
-    "end": (
-        r"end( date)?|churn date|cancel\w*( date)?|terminat\w*( date)?|left (at|on)",
-        r"\w*ende|enddatum|kue?ndigung(?!sgrund|sfrist)\w*|gekue?ndigt (am|zum)|austritt\w*"
-        r"|storn(o|ier)(?!ogrund|grund)\w*",
-        r"fin|resiliation|depart|cloture|resilie le|date (de )?(fin|depart|cloture)",
-        r"fin|baja|cancelacion|fecha (de )?(fin|baja|cancelacion)",
-        r"\w*eind(e|datum)|opzegging(?!sreden|stermijn)\w*|opzegdatum|opgezegd (op|per)"
-        r"|beeindig(d|ing)\b|vertrek(datum)?|uitschrijfdatum|uitschrijving|annulering",
-        r"data (di )?fine|fine (del )?(contratto|abbonamento|rapporto|servizio|validita|iscrizione)"
-        r"|cessazione|disdetta|recesso|disattivazione|uscita|chiusura",
-        r"fim|termino|cancelamento|rescisao|desligamento|saida|encerramento|desativacao",
     ),
     "snapshot": (
         r"snapshot\w*|as of|report(ed|ing)?|observ\w*|extract(ed)?|seen|period|^(date|day|month)$",
@@ -301,44 +274,9 @@ _SAID: dict[Meaning, tuple[str, ...]] = {
         r"oferta|descuento|promocion|bono", r"aanbod|\w*korting|aanbieding",
         r"offerta|sconto|promozione|buono", r"desconto|promocao|cup(om|ao)",
     ),
-    # What is known only once somebody has left.
-    "afterwards": (
-        r"churn(ed|er)?|attrition|cancel\w*|terminat\w*|deactivat\w*|win ?back|exited"
-        r"|(customer|account|subscription|member(ship)?) (status|state)"
-        r"|(reason|date|month|day)s? (of|for) (leaving|exit|closing|closure)"
-        r"|(exit|leaving|closing|closure|end|left|lost) (reason|date|survey|score|at|on)"
-        r"|closed (at|on)",
-        r"kue?ndigung(?!sfrist)\w*|gekue?ndigt|abwander\w*|storn(o|ier)\w*|austritt\w*"
-        r"|(kunden|vertrags|konto|abo|mitglieds)status|rue?ckgewinn\w*",
-        r"resili\w*|desabonn\w*|motif (de |du )?(depart|fin|cloture)"
-        r"|date (de )?(depart|fin|cloture)|statut (client|compte|abonnement|contrat)",
-        r"baja|abandon\w*|(motivo|fecha) (de )?(baja|salida|fin)"
-        r"|estado (del )?(cliente|cuenta|suscripcion|contrato)",
-        r"opzeg(?!termijn)\w*|opgezegd|beeindig\w*|uitschrij(f|v)\w*|vertrek\w*|vertrokken"
-        r"|annulering\w*|einddatum|terugwin\w*"
-        r"|(klant|contract|account|abonnements|lidmaatschaps)status",
-        r"(?<!preavviso )(?<!preavviso di )disdett\w*|recesso|cessa(zione|t[oa])|disattiva\w*"
-        r"|motivo (di |del |della )?(uscita|abbandono|chiusura|fine)"
-        r"|data (di )?(uscita|chiusura|fine)|riconquist\w*"
-        r"|stato (del |dell )?(cliente|contratto|abbonamento|conto)",
-        r"rescis\w*|desligament\w*|encerrament\w*|reconquist\w*"
-        r"|(motivo|data) (de |da |do )?(saida|fim|termino)"
-        r"|(estado|situacao|status) (do |da )?(cliente|conta|contrato|assinatura)",
-    ),
 }  # fmt: skip
 """Meaning -> what says it, a pattern a language: whole words of a `folded` heading."""
 
-LEFT = frozenset({
-    "churned", "attrited customer", "left", "exited", "cancelled", "canceled", "former",
-    "gekundigt", "gekuendigt", "abgewandert", "ausgetreten", "storniert", "ehemalig",
-    "resilie", "resiliee", "parti", "partie", "ancien client",
-    "baja", "de baja", "cancelado", "cancelada", "abandono",
-    "opgezegd", "vertrokken", "beeindigd", "geannuleerd", "uitgeschreven", "ex-klant", "oud-klant",
-    "disdetto", "disdetta", "cessato", "cessata", "disattivato", "disattivata", "abbandonato",
-    "ex cliente", "ex-cliente", "rescindido", "rescindida", "desligado", "desligada", "encerrado",
-    "encerrada", "saiu", *nordic.LEFT,
-})  # fmt: skip
-"""Cells, `folded`, of customers who left."""
 YES = frozenset({
     "yes", "y", "true", "t", "1", "ja", "j", "oui", "o", "si", "s", "sim",
     "wahr", "vrai", "verdadero", "waar", "vero", "verdadeiro",  # as spreadsheets export them
@@ -349,6 +287,13 @@ NO = frozenset({
     "falsch", "faux", "falso", "onwaar", *nordic.NO,
 })  # fmt: skip
 """Cells, `folded`, that mean yes and no."""
+
+
+_LAST = re.compile(
+    r"\b(last|latest|newest|most recent|letzt\w*|zuletzt|neueste\w*|jue?ngste\w*"
+    r"|derniere?s?|(plus|mas|piu|mais) recente?|ultim[oa]|laatste?|recentste"
+    r"|sist[ea]?|sidste?|senest[ea]?|senast[ea]?|nyeste?|nyast[ea]?)\b"
+)
 
 
 def plain(name: str) -> str:
@@ -377,7 +322,14 @@ def says(name: str, meaning: Meaning, *, whole: bool = False) -> bool:
         return True
     if meaning == "opt_out" and consents.denies_refusal(heading, pattern):
         return False
+    if meaning == "since" and is_of_the_last(name):
+        return False
     return bool(pattern.fullmatch(heading) if whole else pattern.search(heading))
+
+
+def is_of_the_last(name: str) -> bool:
+    """Whether a heading says the last of several: by "Letzte Anmeldung" nobody began."""
+    return bool(_LAST.search(folded(plain(name))))
 
 
 def may_refuse(name: str) -> bool:
@@ -394,6 +346,6 @@ def may_refuse(name: str) -> bool:
 @cache
 def pattern_of(meaning: Meaning) -> re.Pattern[str]:
     """What says this in a heading that is `plain` and `folded`."""
-    everywhere = (_SAID, consents.SAID, nordic.SAID)
+    everywhere = (_SAID, departures.SAID, consents.SAID, nordic.SAID)
     patterns = [said for found in everywhere for said in found.get(meaning, ())]
     return re.compile("|".join(rf"\b(?:{said})(?:\b|$)" for said in patterns))

@@ -52,6 +52,7 @@ SAID: dict[str, tuple[str, ...]] = {
         r"|utmelding(sdato)?|udmeldelse(sdato)?|a[vf]sluttet",
         r"uppsag(d|ning|ningsdatum)|avslut(ad|sdatum)|uttrade(sdatum)?|avgang(sdatum)?",
     ),
+    "reason": (r"a?arsak|grunn|a?arsag|grund|orsak|anledning",),
     "snapshot": (
         r"uttrekk\w*|udtr(æ|ae)k\w*|uttag(sdatum|sdag)?|rapport(dato|datum|dag|maa?ned|manad)"
         r"|(skj(æ|ae)rings|opg(ø|oe)relses|status|ma(le|t))(dato|datum)"

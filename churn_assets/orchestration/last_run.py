@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC
 
 import dagster as dg
@@ -12,24 +13,36 @@ from churn_assets.orchestration.run_follower import LOG_TAG, to_run_event
 UNDONE = {dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
 
 
-def what_stopped(job: str) -> str:
-    """The last run of the job in the instance of DAGSTER_HOME, in a sentence: at which steps it
-    stopped and why, and where to look; that it hasn't ended; empty where it was done, or none ran.
+@dataclass(frozen=True)
+class Stop:
+    """Why a run hasn't done its work.
+
+    Attributes:
+        told: in a sentence: at which steps it stopped and why, and where to look; or that it hasn't
+            ended.
+        todo: what to do before the command that runs it again.
     """
+
+    told: str
+    todo: str
+
+
+def what_stopped(job: str) -> Stop | None:
+    """The last run of the job in DAGSTER_HOME's instance; None where it was done, or none ran."""
     with dg.DagsterInstance.get() as instance:
         found = instance.get_run_records(dg.RunsFilter(job_name=job), limit=1)
         if not found or found[0].dagster_run.is_success:
-            return ""
+            return None
         [record] = found
         run = record.dagster_run
         asked = record.create_timestamp.astimezone(UTC)
         told = f"the last run of {job} ({asked:%Y-%m-%d %H:%M} UTC)"
         if run.status not in UNDONE:
-            return f"{told} hasn't ended"
+            return Stop(f"{told} hasn't ended", "wait for it or, if nothing runs any more,")
         log = f"; log: {run.tags[LOG_TAG]}" if LOG_TAG in run.tags else ""
         why = "; ".join(_reasons(instance.all_logs(run.run_id)))
         where = f"more in the Dagster UI (`churn dev`), run {run.run_id}{log}"
-        return f"{told} stopped at {why}; {where}"
+        return Stop(f"{told} stopped at {why}; {where}", "mend that, then")
 
 
 def _reasons(entries: Sequence[dg.EventLogEntry]) -> list[str]:

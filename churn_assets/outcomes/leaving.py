@@ -58,7 +58,7 @@ def sentence(last: pd.Timestamp | None, config: OutcomesConfig, now: datetime) -
     wait = f"{config.report_days} days after they end (CHURN_OUTCOMES__REPORT_DAYS)"
     if last is None:
         return f"Nobody has been reported as having left yet, so outcomes are known only {wait}."
-    day = f"{last:%Y-%m-%d}"
+    day = _moment(last)
     if stopped(last, config, now):
         return (
             f"Nobody is reported as having left after {day}, so outcomes that ended later aren't "
@@ -73,20 +73,26 @@ def first_known(
     ends: pd.Timestamp, last: pd.Timestamp | None, config: OutcomesConfig, now: datetime
 ) -> str:
     """When the first outcome, of a horizon that ends so, will be known; or why it still isn't."""
-    day = f"{ends:%Y-%m-%d}"
+    day = _moment(ends)
     if last is not None and last < ends and stopped(ends, config, now):
         return (
             f"reports of leavers have stopped. The first outcome was on {day}, and nobody is "
-            f"reported as having left after {last:%Y-%m-%d}. Report who has left since (`churned`, "
+            f"reported as having left after {_moment(last)}. Report who has left since (`churned`, "
             "by churn outcomes import or POST /feedback): outcomes up to the latest one are known."
         )
-    told = "once leaving has been reported up to that day"
+    told = "once leaving has been reported up to then"
     if not config.reported_in_order:
         told = f"{config.report_days} days later"
     elif last is None:
         told += f", or {config.report_days} days later"
     of = f"{config.horizon_days} days after its decision"
     return f"the first outcome will be on {day}, {of}, and is known {told}."
+
+
+def _moment(time: pd.Timestamp) -> str:
+    """A time as sentences have it. To the minute: a leaver's day alone is the midnight that it
+    begins with, in the company's zone, which in UTC is of the day before or within the day."""
+    return f"{time:%Y-%m-%d %H:%M} UTC"
 
 
 def as_json(last: pd.Timestamp | None) -> str | None:

@@ -310,7 +310,9 @@ def _truth(said: CustomerField) -> Callable[[Any], Any]:
             return True
         if isinstance(word, str) and (word.lower() in said.no or not said.no):
             return False
-        expected = f"write true or false, {said.yes[0]} or {said.no[0] if said.no else 'else'}"
+        words = f"{said.yes[0]} or {said.no[0] if said.no else 'else'}"
+        usual = "true or false"
+        expected = f"write {usual}" + (f", {words}" if words != usual else "")
         raise PydanticCustomError("flag", "{expected}", {"expected": expected})
 
     return truth

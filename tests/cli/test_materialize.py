@@ -132,6 +132,20 @@ def test_a_stop_ends_the_run_with_one_line(by: signal.Signals, tmp_path: Path) -
     assert "Traceback" not in said
 
 
+def test_while_it_runs_the_report_says_so(tmp_path: Path, churn: Churn) -> None:
+    """Why: it asked to mend what was merely under way."""
+    home = tmp_path / "home"
+    with held_run(home, tmp_path / "next-step") as process:
+        told = churn("report", home=home)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=300)
+    assert told.returncode == 1
+    assert "mend that" not in told.stderr
+    assert " ".join(told.stderr.split()).endswith(
+        "UTC) hasn't ended; wait for it or, if nothing runs any more, `churn materialize`"
+    )
+
+
 @pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="there is no core to spare")
 def test_a_second_process_begins_with_the_messages(tmp_path: Path) -> None:
     """However that ends, the run goes on; of what it prints nothing is on the screen."""

@@ -91,3 +91,17 @@ def test_a_missing_column_is_named_as_the_contract_names_it(tmp_path: Path) -> N
     file.write_text("Account,Months,Monthly Fee,Calls,Paperless\nC1,3,20,1,yes\n")
     with pytest.raises(CustomerFileError, match="lacks the columns Plan; it has Account, Months"):
         read_customers(file, form())
+
+
+@pytest.mark.parametrize("words", [("true", "false"), ("t", "f")])
+def test_words_for_yes_and_no_are_told_once(tmp_path: Path, words: tuple[str, str]) -> None:
+    """Why: "write true or false, true or false"."""
+    rows = [{k: v for k, v in r.items() if k != "Cancelled"} for r in made_rows(1)]
+    rows[0]["Paperless"] = "maybe"
+    pd.DataFrame(rows).to_csv(tmp_path / "customers.csv", index=False)
+    features = Document.parse(CONTRACT).value["features"]
+    features["Paperless"] |= {"yes": words[0], "no": words[1]}
+    others = "" if words[0] == "true" else ", t or f"
+    assert refusals(tmp_path / "customers.csv", form(features=features)) == [
+        f"Paperless: write true or false{others}"
+    ]

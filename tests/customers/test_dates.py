@@ -53,12 +53,17 @@ def joined(rows: Rows) -> Rows:
 @pytest.mark.parametrize("order", [None, *ORDERS])
 def test_a_cell_is_the_same_date_in_a_table_and_in_a_file(order: DateOrder | None) -> None:
     """What checks read by SQL, `churn predict` reads; the other ways stay readable."""
-    always = {"2025-09-01": (9, 1), "01.09.2025": (9, 1), "2025-09-01T08:00:00Z": (9, 1)}
+    always = dict.fromkeys(
+        ("2025-09-01", "2025-09-01T08:00:00Z", "01.09.2025", "01.09.2025 00:00", "1.9.2025 8:30",
+         "01.09.2025 23:59:59", "01.09.2025, 14:30", "01.09.2025 14:30:00.000"), (9, 1),
+    )  # fmt: skip
     said = {None: None, "dd/mm/yyyy": (9, 1), "mm/dd/yyyy": (1, 9)}[order]
     slashed = ("01/09/2025", "1/9/2025", "01-09-2025", "01/09/2025 14:30", "1/9/2025 12:00:00 AM")
     never = ("01/09/25", "01/09-2025", "2025/09/01", "01/09/2025x", "31/02/2025", "00/01/2025",
              "01/09/2025 25:30", "13/13/2025", "", "x", "01-09-25", "01.09.25", "9.3.26",
-             "25-09-01", "25-09-01 08:00:00", "025-09-01", "01.09.025", "1-9-25")  # fmt: skip
+             "25-09-01", "25-09-01 08:00:00", "025-09-01", "01.09.025", "1-9-25",
+             "01.09.2025 25:30", "31.02.2025 00:00", "01.09.25 00:00",
+             "01.09.2025 00:00x")  # fmt: skip
     expected = {**always, **dict.fromkeys(slashed, said), **dict.fromkeys(never)}
     for cell, day in expected.items():
         row = duckdb.sql("SELECT ? AS c", params=[cell])
@@ -67,9 +72,11 @@ def test_a_cell_is_the_same_date_in_a_table_and_in_a_file(order: DateOrder | Non
         assert (read, date_in(cell, order)) == (wanted, wanted), cell
 
 
-@pytest.mark.parametrize(("order", "form"), ORDERS.items())
+@pytest.mark.parametrize(
+    ("order", "form"), [*ORDERS.items(), (None, "%d.%m.%Y %H:%M"), (None, "%d.%m.%Y %H:%M:%S")]
+)
 def test_snapshot_end_and_since_are_read_as_the_contract_says(
-    order: DateOrder, form: str, tmp_path: Path
+    order: DateOrder | None, form: str, tmp_path: Path
 ) -> None:
     """The same table comes of them as of ISO dates."""
     rows = joined(ending(spread()))

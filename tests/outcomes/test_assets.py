@@ -218,7 +218,10 @@ def test_a_running_experiment_says_from_when_on_it_knows(tmp_path: Path) -> None
     report = materialized(tmp_path, horizon_days=100)
     assert report["customers"] == 0
     day = first + timedelta(days=100)
-    assert f"the first outcome will be on {day:%Y-%m-%d}, 100 days after" in report["sentence"]
+    assert (
+        f"the first outcome will be on {day:%Y-%m-%d %H:%M} UTC, 100 days after"
+        in report["sentence"]
+    )
 
 
 def test_a_companys_experiment_runs_where_no_contract_is_named(tmp_path: Path) -> None:

@@ -120,7 +120,9 @@ def test_reports_that_have_stopped_end_what_is_known(in_order: bool) -> None:
     assert table["known"].tolist() == [n <= 30 for n in range(100)]
     assert join(log, [], config, now).table["known"].all()
     said = leaving.sentence(pd.Timestamp(START + timedelta(days=60)), config, now)
-    assert "after 2026-03-02, so outcomes that ended later aren't known: report who" in said
+    assert (
+        "after 2026-03-02 12:00 UTC, so outcomes that ended later aren't known: report who" in said
+    )
 
 
 def test_a_list_of_old_leavers_is_named_where_no_outcome_is_known() -> None:
@@ -134,9 +136,16 @@ def test_a_list_of_old_leavers_is_named_where_no_outcome_is_known() -> None:
         settings = ExperimentConfig(enabled=True), CONFIG, None, joined.leaving.last, now
         said[day] = no_outcome_yet(without_ids(joined.table), *settings)["sentence"]
         assert not joined.table["known"].any()
-    assert "is known once leaving has been reported up to that day. " in said[31]
+    assert "is known once leaving has been reported up to then. " in said[31]
     assert "reports of leavers have stopped" in said[76]
-    assert "after 2025-12-12. Report who has left since" in said[76]
+    assert "after 2025-12-12 12:00 UTC. Report who has left since" in said[76]
+
+
+def test_a_day_of_the_company_s_zone_isn_t_told_as_the_one_before() -> None:
+    """Why: leavers of up to 30 December, as Berlin has it, were told as of up to the 29th."""
+    midnight = pd.Timestamp("2026-12-30", tz="Europe/Berlin").tz_convert("UTC")
+    said = leaving.sentence(midnight, OutcomesConfig(), datetime(2027, 1, 5, tzinfo=UTC))
+    assert "up to 2026-12-29 23:00 UTC; " in said
 
 
 def test_the_report_says_up_to_when() -> None:
@@ -144,7 +153,8 @@ def test_the_report_says_up_to_when() -> None:
     last = leaving.from_json(leaving.as_json(pd.Timestamp("2027-01-31", tz="UTC")))
     said = leaving.sentence(last, config, now)
     assert said == (
-        "Leaving has been reported up to 2027-01-31; outcomes that ended later aren't known yet."
+        "Leaving has been reported up to 2027-01-31 00:00 UTC; outcomes that ended later aren't "
+        "known yet."
     )
     assert "only 45 days after they end" in leaving.sentence(None, config, now)
     unordered = config.model_copy(update={"reported_in_order": False})

@@ -122,7 +122,7 @@ def show_report(
 def _show_table(table: TableReport, console: Console, queried: bool) -> None:
     said = [f"{table.rows:,} rows", f"{table.used:,} used"]
     if table.positives is not None and table.used:
-        who = "answered" if table.name == "campaign" else "left"
+        who = "accepted" if table.name == "campaign" else "left"
         said.append(f"{table.positives / table.used:.1%} of them {who}")
     if table.refused:
         said.append(f"{table.refused:,} refused")

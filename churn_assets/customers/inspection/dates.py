@@ -1,4 +1,5 @@
-"""Whether a table's dates as 01/02/2026 begin with the day or the month, as far as cells tell."""
+"""How a table's dates are written, as far as cells tell: whether 01/02/2026 begins with the day or
+the month; and which of them move with a customer's snapshots."""
 
 from __future__ import annotations
 
@@ -8,7 +9,10 @@ from dataclasses import dataclass
 import duckdb
 
 from churn_assets.customers.contract.tables import DateOrder
-from churn_assets.customers.quality.columns import is_missing, slashed, trimmed
+from churn_assets.customers.inspection.keys import Keys
+from churn_assets.customers.quality.columns import date, is_missing, slashed, trimmed, word
+from churn_assets.customers.quality.profile import ColumnProfile
+from churn_assets.customers.quality.tenure import MOST_MOVED, moved
 from churn_assets.customers.quality.workspace import one
 from churn_assets.customers.reading.dates import SLASHED
 
@@ -65,6 +69,28 @@ def find_written(connection: duckdb.DuckDBPyConnection, columns: Sequence[str]) 
     told = bool(day_first or month_first) and not both
     order: DateOrder = "mm/dd/yyyy" if month_first > day_first else "dd/mm/yyyy"
     return Written(order, found[0], told, both)
+
+
+def moving_dates(
+    connection: duckdb.DuckDBPyConnection,
+    columns: Sequence[ColumnProfile],
+    keys: Keys,
+    written: DateOrder | None,
+) -> set[str]:
+    """The columns of the table `cells`, whose column i is `c{i}`, whose dates move with a
+    customer's snapshots, as a last visit does: nobody is a customer since then."""
+    if not (keys.id and keys.snapshot):
+        return set()
+    found = set()
+    who = word(f"c{columns.index(keys.id)}")
+    seen = date(f"c{columns.index(keys.snapshot)}", written)
+    for i, column in enumerate(columns):
+        if column.guess == "date" and column is not keys.snapshot:
+            query = moved(who, seen, date(f"c{i}", written), "cells")
+            steps, others, _ = one(connection, query)
+            if others > MOST_MOVED * steps:
+                found.add(column.name)
+    return found
 
 
 def _counts(cell: str) -> tuple[str, ...]:

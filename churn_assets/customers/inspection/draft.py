@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
-from churn_assets.customers.headings import plain
+from churn_assets.customers.headings import plain, says
 from churn_assets.customers.inspection.answered import quoted
 from churn_assets.customers.inspection.guess import Guess
 from churn_assets.customers.inspection.words import one_word, yes_and_no_of, yes_of
@@ -104,11 +104,19 @@ def _yes_no(column: ColumnProfile) -> str:
 
 
 def _yes_and_no(column: ColumnProfile) -> str:
-    """Which cells mean which; where there is one and blanks, these mean no."""
+    """Which cells mean which; blanks mean no beside one word, and in a consent."""
     yes = yes_of(column)
-    others = [cell for cell, _ in column.top if cell != yes] or [""]
-    no = quoted(others[0]) if len(others) == 1 else _flow(others)
-    return f"yes: {quoted(yes)}, no: {no}"
+    others = [cell for cell, _ in column.top if cell != yes]
+    if not others or (column.missing and says(column.name, "consent")):
+        others.append("")
+    return f"yes: {_cells([yes])}, no: {_cells(others)}"
+
+
+def _cells(found: Sequence[str]) -> str:
+    """Cells as the contract has them; where PostgreSQL's export has t, a query of it has true."""
+    also = {"t": "true", "f": "false"}
+    cells = [*found, *(also[cell] for cell in found if cell in also)]
+    return quoted(cells[0]) if len(cells) == 1 else _flow(cells)
 
 
 def _number_of(part: str, key: str, column: ColumnProfile | None, decide: Mapping[str, str]) -> str:

@@ -19,6 +19,10 @@ _WHICH = (
     "its name says no: which cells mean that they may not be contacted? "
     "contact: {opt_out: {column: ..., yes: ..., no: ...}}"
 )
+_BLANK: Final[dict[Kind, str]] = {
+    "opt_out": "are they opted out? They count so until yes or no has ''",
+    "consent": "that is no consent here; is that so?",
+}
 
 
 @dataclass
@@ -118,6 +122,9 @@ def _place(flags: Flags, kind: Kind, columns: Sequence[ColumnProfile], *, alone:
                 f"it holds for every channel; if {column.name} is of {channel} alone, write "
                 f"channels: {{{channel}: {{{kind}: ...}}}}"
             )
+        if column.missing and column.distinct == 2:
+            blank = f"{column.name} is blank in {column.missing:,} rows: {_BLANK[kind]}"
+            flags.asked[key] = "; ".join(filter(None, (flags.asked.get(key), blank)))
 
 
 def _one(kind: Kind) -> str:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 
 import duckdb
 
-from churn_assets.customers.headings import LEFT, Meaning, folded, plain, says
+from churn_assets.customers.departures import LEFT
+from churn_assets.customers.headings import Meaning, folded, plain, says
 from churn_assets.customers.inspection.answered import is_it_a_log
 from churn_assets.customers.inspection.dates import Written
 from churn_assets.customers.inspection.flags import find_flags
 from churn_assets.customers.inspection.keys import Keys
+from churn_assets.customers.inspection.names import LEVELS, is_name, may_be_first_name
 from churn_assets.customers.inspection.paid import Unpaid
 from churn_assets.customers.inspection.unknown import Unknown, what_of
 from churn_assets.customers.inspection.words import (
@@ -24,64 +26,16 @@ from churn_assets.customers.inspection.words import (
 from churn_assets.customers.quality.columns import date, number, text, trimmed, word
 from churn_assets.customers.quality.contact import UNDECIDED
 from churn_assets.customers.quality.currencies import names_currency
+from churn_assets.customers.quality.hindsight import first_rows
 from churn_assets.customers.quality.leakage import Candidate, Leak, comes_afterwards, find_leaks
 from churn_assets.customers.quality.personal import NOBODY, Personal
-from churn_assets.customers.quality.profile import MOST_LEVELS, ColumnProfile
+from churn_assets.customers.quality.profile import ColumnProfile
 from churn_assets.customers.reading.dates import DAYS_OF_A_MONTH
 from churn_assets.customers.reading.numbers import Marks
 
 NOTHING_UNKNOWN: Mapping[str, Unknown] = MappingProxyType({})
-LEVELS = 12  # written out in the contract
 _LEAST_POSTCODE = 10_000  # of Italy, but for Rome's, which begin with zeros
 _LONGEST_TENURE = 600  # months; more are days
-
-
-def _many_words(column: ColumnProfile) -> bool:
-    """Whether a column may hold names: as a category does that is none of the small ones."""
-    return column.guess in ("category", "text") and column.distinct > MOST_LEVELS
-
-
-def _may_be_first_name(column: ColumnProfile) -> bool:
-    """Of a small company's customers there may be few; "Plan name" is none of theirs."""
-    some = column.guess in ("category", "text") and column.distinct > LEVELS
-    called = says(column.name, "first_name", whole=True)
-    many = _many_words(column) and not _is_person(column)
-    return (many or (some and called)) and not _family(column)
-
-
-def _family(column: ColumnProfile) -> bool:
-    """Whether a column holds names that nobody is greeted by."""
-    return says(column.name, "family_name")
-
-
-def _is_surname(column: ColumnProfile) -> bool:
-    """Whether a column is called a surname and nothing else, of however many: a few families of a
-    small table, or the frequent names of a large one, look like any category."""
-    if column.guess not in ("category", "text", "constant") or says_yes_or_no(column):
-        return False
-    return says(column.name, "surname") or says(column.name, "family_name", whole=True)
-
-
-def _is_person(column: ColumnProfile) -> bool:
-    """Whether a column names whom a company has to do with: the contact at a customer that is a
-    company, or who looks after them. "Contact" alone may be a channel, of few words."""
-    if column.guess not in ("category", "text"):
-        return False
-    many = column.distinct > LEVELS
-    return says(column.name, "person", whole=True) or (
-        many and says(column.name, "contact", whole=True)
-    )
-
-
-def _is_name(column: ColumnProfile) -> bool:
-    """Whether a column that greets nobody is called a name; "Plan name" has few words, and who
-    looks after a company's customers may be few."""
-    if _is_person(column) or _is_surname(column):
-        return True
-    if _many_words(column):
-        return _family(column) or says(column.name, "first_name")
-    some = column.guess in ("category", "text") and column.distinct > LEVELS
-    return some and says(column.name, "first_name", whole=True)
 
 
 def _says_who_left(column: ColumnProfile) -> bool:
@@ -112,6 +66,7 @@ class Guess:
         keys: Keys,
         unknown: Mapping[str, Unknown] = NOTHING_UNKNOWN,
         personal: Mapping[str, Personal] = NOBODY,
+        moving: Collection[str] = (),
     ) -> None:
         self.columns, self.keys, self.personal = columns, keys, personal
         self.unknown = unknown  # column -> what stands among its numbers
@@ -134,9 +89,9 @@ class Guess:
         paid = [c for c in numbers if c.mean is not None and c.mean > 0]  # but for a damaged cell
         self.value = _best("value", [c for c in paid if c.distinct > LEVELS or not c.whole])
         self.tenure = _best("tenure", paid)
-        starts = [c for c in dates if c is not self.end]
+        starts = [c for c in dates if c is not self.end and c.name not in moving]
         self.since = None if self.tenure else _best("since", starts)
-        self.first_name = _best("first_name", [c for c in columns if _may_be_first_name(c)])
+        self.first_name = _best("first_name", [c for c in columns if may_be_first_name(c)])
         words = [c for c in columns if c.guess in ("category", "text")]
         self.zone, self.language = _best("zone", words), _best("language", words)
         used = {self.label, self.end, self.id, self.snapshot, self.value, self.tenure, self.since}
@@ -187,8 +142,13 @@ class Guess:
             candidates.append(Candidate(column.name, f"u{i}", numeric, "unused"))
             cell = f"nullif({trimmed(f'c{i}')}, '')"
             values.append(f"{number(f'c{i}', marks) if numeric else cell} AS u{i}")
+        reasons = [
+            Leak(c.name, c.role, "name", "it may be why they left")
+            for c in candidates
+            if says(c.name, "reason", whole=True)
+        ]
         if label is None:
-            return [
+            return reasons + [
                 Leak(c.name, c.role, "name", "its name says that it comes afterwards")
                 for c in candidates
                 if comes_afterwards(c.name)
@@ -200,9 +160,17 @@ class Guess:
         elif self.snapshot:  # within the horizon that the draft has
             seen = date(self._cell(self.snapshot), marks.dates)
             yes = f"{date(cell, marks.dates)} <= {seen} + INTERVAL 1 MONTH"
-        values.append(f"coalesce({yes}, false) AS outcome")
+        left = f"coalesce({yes}, false)"
+        values.append(f"{left} AS outcome")
+        if self.id and self.snapshot:
+            who, seen = word(self._cell(self.id)), date(self._cell(self.snapshot), marks.dates)
+            end = date(cell, marks.dates) if label is self.end else None
+            values += first_rows(who, seen, left, end)
         connection.execute(f"CREATE TABLE values AS SELECT {', '.join(values)} FROM cells")
-        return list(find_leaks(connection, "values", "outcome", candidates, several=several))
+        found = find_leaks(
+            connection, "values", "outcome", candidates, several=several, snapshots=several
+        )
+        return [*found, *reasons]
 
     def _cell(self, column: ColumnProfile) -> str:
         return f"c{self.places[column.name]}"
@@ -229,7 +197,7 @@ class Guess:
                 reasons[column.name] = "not to be used, for fairness"
             elif column.guess == "date":
                 reasons[column.name] = "a date: write what it says about them as a number"
-            elif self._is_name(column):
+            elif is_name(column, self.personal):
                 reasons[column.name] = "a name"
             elif column in self.keys.naming:
                 reasons[column.name] = "an identifier"
@@ -238,12 +206,6 @@ class Guess:
             elif column.guess == "text":
                 reasons[column.name] = f"text of {column.distinct:,} different values"
         return reasons
-
-    def _is_name(self, column: ColumnProfile) -> bool:
-        """Whether a column holds names; "Contact" may hold e-mail addresses or phone numbers."""
-        personal = self.personal.get(column.name)
-        other = personal is not None and personal.mostly and _is_person(column)
-        return _is_name(column) and not other
 
     def roles(self, leaks: Sequence[Leak]) -> dict[str, str]:
         """Column -> what it seems to be."""
@@ -266,7 +228,7 @@ class Guess:
                 continue
             if column is self.id:
                 found[column.name] = "they name customers"
-            elif column is self.first_name or self._is_name(column):
+            elif column is self.first_name or is_name(column, self.personal):
                 found[column.name] = "names"
             elif column.name in self.personal:
                 found[column.name] = self.personal[column.name].what

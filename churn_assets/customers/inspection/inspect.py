@@ -10,7 +10,7 @@ import duckdb
 
 from churn_assets.customers.contract.tables import Table
 from churn_assets.customers.inspection.apart import hold_together
-from churn_assets.customers.inspection.dates import find_written
+from churn_assets.customers.inspection.dates import find_written, moving_dates
 from churn_assets.customers.inspection.draft import first_contract
 from churn_assets.customers.inspection.guess import Guess
 from churn_assets.customers.inspection.keys import find_keys
@@ -81,7 +81,8 @@ def inspect_tables(paths: Sequence[str], places: Places, progress: Progress = si
         )
         personal = find_personal(connection, columns)
         keys = find_keys(connection, columns, marks[0].dates, personal)
-        guess = Guess(columns, keys, unknown, personal)
+        moving = moving_dates(connection, columns, keys, marks[0].dates)
+        guess = Guess(columns, keys, unknown, personal, moving)
         guess.dates = dates
         guess.unpaid = find_unpaid(connection, columns, guess.value, marks[0])
         cells_by_name = {c.name: f"c{i}" for i, c in enumerate(columns)}

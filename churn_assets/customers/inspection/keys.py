@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import duckdb
 
 from churn_assets.customers.contract.tables import DateOrder
-from churn_assets.customers.headings import says
+from churn_assets.customers.headings import is_of_the_last, says
 from churn_assets.customers.inspection.words import named
 from churn_assets.customers.quality.columns import date, is_missing, trimmed, word
 from churn_assets.customers.quality.personal import (
@@ -128,7 +128,7 @@ def _may_be_snapshot(column: ColumnProfile, told: bool) -> bool:
         return False
     if _is_called_snapshot(column):
         return column.rows >= 2 * column.distinct
-    other = says(column.name, "since") or says(column.name, "end")
+    other = says(column.name, "since") or says(column.name, "end") or is_of_the_last(column.name)
     return not (told or other) and column.rows >= _ROWS_A_DATE * column.distinct
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from churn_assets.customers.headings import LEFT, NO, YES, Meaning, folded, says
+from churn_assets.customers.departures import LEFT
+from churn_assets.customers.headings import NO, YES, Meaning, folded, says
 from churn_assets.customers.quality.profile import ColumnProfile
 from churn_assets.domain.cells import as_word
 

@@ -21,6 +21,7 @@ from churn_assets.customers.contract.people import Contact, Flag, YesNo
 from churn_assets.customers.contract.tables import DateOrder
 from churn_assets.customers.reading.dates import (
     DATED,
+    DOTTED,
     ISO_OF,
     NO_DATE,
     SLASHED,
@@ -275,6 +276,7 @@ def date(cell: str, written: DateOrder | None, zone: str | None = None) -> str:
     """The cell's date, or NULL where it isn't certainly one; of a time with its offset the day in
     the `zone`, or without one that which is written."""
     plain = rf"regexp_replace({trimmed(cell)}, '{_TIMED}', '\1 \2')"
+    plain = rf"regexp_replace({plain}, '^{DOTTED}$', '\1')"
     if written:
         plain = f"regexp_replace({plain}, '^{SLASHED}$', '{ISO_OF[written]}')"
     fits = f"regexp_full_match({plain}, '{DATED}')"

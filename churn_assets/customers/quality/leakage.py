@@ -1,11 +1,13 @@
 """Leakage: columns that know who left because they were written down afterwards.
 
-Six signs, each by measurement or by name:
+Seven signs, each by measurement or by name:
 - a column alone ranks the outcome above AUC 0.95 (words by their rates in the other half of rows);
 - it is missing for one of the two outcomes only, and chance doesn't do that (below 1 in 10,000);
 - it is given for those who left only, by the same measure, or for those who stayed only, and for
   half of them: few whom somebody looks after, and of whom nobody left, are no leak;
 - one of its words is only had by those who left, by the same measure, and by a tenth of them;
+- it is given, or missing, or has a value for hardly anybody but customers who left later, in rows
+  of months before (`hindsight`);
 - its name says that it comes afterwards, as "Churn Reason" or "Customer Status";
 - its values are means of the outcome in groups, of all rows or of those where another column says
   yes or no, far closer than chance (a twentieth of the means' standard errors); or the difference
@@ -28,9 +30,10 @@ import duckdb
 
 from churn_assets.customers.headings import says
 from churn_assets.customers.quality.columns import text
+from churn_assets.customers.quality.hindsight import known_too_early
 from churn_assets.customers.quality.workspace import one
 
-Sign = Literal["auc", "missing", "given", "word", "name", "group_mean"]
+Sign = Literal["auc", "missing", "given", "word", "hindsight", "name", "group_mean"]
 Role = Literal["feature", "left_out", "unused"]
 
 WORDS = {
@@ -128,6 +131,7 @@ def find_leaks(
     binary: Mapping[str, str] | None = None,
     who: str = "leaves",
     several: bool = False,
+    snapshots: bool = False,
 ) -> Iterator[Leak]:
     """The signs of each candidate.
 
@@ -139,6 +143,7 @@ def find_leaks(
         binary: name -> SQL of booleans; means may be of the rows with, or without, one.
         who: what those do of whom the outcome is true: a key of `WORDS`.
         several: whether `row` names a customer, who may have several rows.
+        snapshots: whether the source has the columns of `hindsight.first_rows`.
     """
     rows = Rows(source, outcome, several, who)
     yes, no = one(connection, f"SELECT count(*) FILTER (y), count(*) FILTER (NOT y) FROM {rows()}")
@@ -156,6 +161,8 @@ def find_leaks(
             yield Leak(column.name, column.role, "auc", why)
         if one_only := _for_one_only(connection, rows, column, both):
             yield Leak(column.name, column.role, *one_only)
+        if snapshots and (why := known_too_early(connection, source, column.value)):
+            yield Leak(column.name, column.role, "hindsight", why)
         if column.numeric and (why := _group_mean(connection, rows, column, binary or {})):
             means.append(column)
             yield Leak(column.name, column.role, "group_mean", why)

@@ -50,6 +50,7 @@ class Outcome:
     Attributes:
         left: SQL of whether a row's customer left (or accepted, in a campaign), BOOLEAN.
         rows: SQL of the rows whose outcome is known.
+        end: SQL of the day of a row's leaving; None where no date tells.
         left_out: reason -> other rows that could be used; empty where there are none.
         notes: why, in a sentence; or none.
         problems: the same with what to do, where too little is left; or none.
@@ -57,6 +58,7 @@ class Outcome:
 
     left: str
     rows: str = USED
+    end: str | None = None
     left_out: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
@@ -88,14 +90,14 @@ def outcome_of(
     dates = end_and_snapshot(identity, judged)
     if dates is None:
         return Outcome(left)
-    _, seen = dates
+    end, seen = dates
     known, over = f"({rows})", horizon_away(identity, seen, 1)
     query = f"""SELECT count(*) FILTER (NOT {known}), count(*), min({seen}) FILTER (NOT {known}),
             max({over}), any_value({_last_day(identity, judged, dates)}), {happened(f"max({over})")}
         FROM {judged.name} WHERE {USED}"""
     unknown, of, first, until, day, past = one(connection, query)
     if not unknown:
-        return Outcome(left)
+        return Outcome(left, end=end)
     months = f"horizon of {identity.horizon_months:g} months"
     said = (
         f"{judged.name}: {unknown:,} of {of:,} rows, those of snapshots from {first:%Y-%m-%d} on, "
@@ -113,8 +115,10 @@ def outcome_of(
             f"leavings up to {until:%Y-%m-%d}"
         )
         problem = f"{said}; {lacking}: {to_say if past else ''}{mend}"
-        return Outcome(left, rows, left_out, problems=(problem,))
-    return Outcome(left, rows, left_out, notes=(f"{said}; who is active doesn't change by that",))
+        return Outcome(left, rows, end, left_out, problems=(problem,))
+    return Outcome(
+        left, rows, end, left_out, notes=(f"{said}; who is active doesn't change by that",)
+    )
 
 
 def _lacking(

@@ -54,6 +54,54 @@ def months_of(part: CustomerPart, judged: Judged) -> str:
     return f"greatest(date_diff('day', {since}, {seen}) / {DAYS_OF_A_MONTH}, 0)"
 
 
+MOST_MOVED = 0.1
+"""Of the steps from one of a customer's snapshots to the next: in how many a date since when they
+are one may become another. Some leave and come back; a last visit moves in most of the steps."""
+
+
+def moved(who: str, seen: str, since: str, source: str) -> str:
+    """SQL of how many steps there are from one of a customer's rows to the next, in how many their
+    date is another one, and of how many customers.
+
+    Args:
+        who: SQL of what names a row's customer.
+        seen: of the row's snapshot.
+        since: of the date that may be since when they're a customer.
+        source: what follows FROM, with its WHERE.
+    """
+    before = f"lag({since}) OVER (PARTITION BY {who} ORDER BY {seen})"
+    rows = f"(SELECT {who} AS who, {since} AS day, {before} AS before FROM {source})"
+    other = "FILTER (day <> before)"
+    return f"""SELECT count(day) FILTER (before IS NOT NULL), count(*) {other},
+        count(DISTINCT who) {other} FROM {rows}"""
+
+
+def moving_starts(
+    connection: duckdb.DuckDBPyConnection, judged: Judged, part: CustomerPart
+) -> tuple[str, bool] | None:
+    """What is said of a date since when they're customers that becomes another one from one of a
+    customer's snapshots to the next, and whether it is to be mended; None where it doesn't."""
+    since, identity = part.tenure.since, part.identity
+    if not (since and identity.snapshot and identity.id) or judged.lacks(identity.snapshot):
+        return None
+    try:
+        who, day = judged.value(identity.id, "id"), judged.value(since, "tenure")
+        seen = judged.value(identity.snapshot, "snapshot")
+    except KeyError:
+        return None  # a column is missing: said already
+    query = moved(who, seen, day, f"{judged.name} WHERE {USED}")
+    steps, others, customers = one(connection, query)
+    if not others:
+        return None
+    said = (
+        f"{judged.name}: {since} is another day than in the snapshot before in {others:,} of "
+        f"{steps:,} rows, of {customers:,} customers"
+    )
+    if others > MOST_MOVED * steps:
+        return f"{said}: tenure.since is the day on which they became customers", True
+    return f"{said}: each row's tenure is since its own", False
+
+
 def no_tenures(
     connection: duckdb.DuckDBPyConnection, judged: Judged, part: CustomerPart
 ) -> Iterator[str]:

@@ -19,6 +19,9 @@ SLASHED = f"([0-9]{{1,2}})(?:/([0-9]{{1,2}})/|-([0-9]{{1,2}})-)([0-9]{{4}})(?: {
 01-09-2025, a time may follow. RE2 and Python read the pattern alike."""
 ISO_OF: dict[DateOrder, str] = {"dd/mm/yyyy": r"\4-\2\3-\1", "mm/dd/yyyy": r"\4-\1-\2\3"}
 """What a `SLASHED` cell of this order is replaced by: the date with its year, month and day."""
+DOTTED = f"([0-9]{{1,2}}[.][0-9]{{1,2}}[.][0-9]{{4}}),? {_TIME}"
+"""What the whole of a German date with its time looks like: 31.01.2025 14:30, the date its first
+group. RE2 and Python read the pattern alike."""
 DATED = "[0-9]{4}-.*|.*[.][0-9]{4}"
 """What the whole of any other date looks like: its year has four digits, where DuckDB's `%Y` takes
 two for a year of the Romans. RE2 and Python read the pattern alike."""
@@ -71,9 +74,9 @@ def why_no_months(cell: Any, *, written: DateOrder | None = None) -> str:
 
 
 def date_in(cell: Any, written: DateOrder | None = None, zone: str | None = None) -> date | None:
-    """The date of a cell, as a contract's tables may write it: 2026-03-31 (a time may follow),
-    31.03.2026, or as `written`; None where it isn't certainly one. Of a moment with its offset the
-    day in the `zone`, or without one that which is written."""
+    """The date of a cell, as a contract's tables may write it: 2026-03-31 or 31.03.2026 (a time may
+    follow), or as `written`; None where it isn't certainly one. Of a moment with its offset the day
+    in the `zone`, or without one that which is written."""
     try:
         if isinstance(cell, date):
             return on_clock(cell, zone).date() if isinstance(cell, datetime) else cell
@@ -82,6 +85,8 @@ def date_in(cell: Any, written: DateOrder | None = None, zone: str | None = None
         if written and (slashed := re.fullmatch(SLASHED, cell)):
             year, month, day = slashed.expand(ISO_OF[written]).split("-")
             return date(int(year), int(month), int(day))
-        return datetime.strptime(cell, "%d.%m.%Y").replace(tzinfo=UTC).date()
+        dotted = re.fullmatch(DOTTED, cell)
+        day = dotted[1] if dotted else cell
+        return datetime.strptime(day, "%d.%m.%Y").replace(tzinfo=UTC).date()
     except (TypeError, ValueError, OverflowError):
         return None

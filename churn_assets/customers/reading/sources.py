@@ -66,7 +66,7 @@ def _found(path: str, table: Table, places: Places, scratch: Path) -> list[Path]
             raise DataError(f"{path}: known sources are {', '.join(SOURCE_NAMES)}")
         return list(pull(SOURCE_NAMES[rest], places.data, places.raw).files)
     if "://" in path:
-        raise DataError(f"{path}: only gs:// is read, or a file here; for a database use sql")
+        raise DataError(_no_file(scheme, path))
     return _local(places.base / Path(path).expanduser())
 
 
@@ -129,6 +129,18 @@ def _mirrored(path: str, source: Download | None, places: Places) -> Path:
         return target
     return download(
         source.url, target, places.data.download, check=lambda part: verify(part, source.sha256)
+    )
+
+
+def _no_file(scheme: str, path: str) -> str:
+    """Why a URL is no path; of a database's without what may be its password."""
+    if scheme in ("http", "https", "s3", "abfs", "abfss", "ftp", "file"):
+        return f"{path}: only gs:// is read, or a file here"
+    return (
+        f"{scheme}://…: a path is a file here, or gs://…. Of a database, a contract has "
+        "tables: {history: {sql: {url: ..., query: SELECT ...}}} in place of path "
+        "(docs/own-data.md, What a contract may say); for a first contract, inspect a CSV or "
+        "Parquet file of what the query gives"
     )
 
 

@@ -1,0 +1,83 @@
+"""Hindsight: what was filled in once customers had left, and joined onto all of their snapshots.
+
+A reason for leaving that stands beside the customer, not beside the day, is in rows of months
+before: among the rows of those who "stayed" then, so that no sign by a row's own outcome sees it.
+Customers' first snapshots do, of those who didn't leave within the horizon after it: a column
+knows too much if it is given there (or missing, or has one certain value)
+
+- for a tenth of those who left later, at least; and
+- hardly for anybody else: for a twentieth, at most, of how many it would be if those who have it
+  left as often as all whose first snapshot is of the same month, which chance would do less than
+  once in 10,000 times (Poisson: an upper bound for independent customers; times the values tried).
+
+What helps to foresee, as complaints do, is had by some who stay. By the months of first snapshots,
+since of those who were there first the most have left: an old tariff or a column that ended is
+theirs.
+"""
+
+from __future__ import annotations
+
+import duckdb
+from scipy.special import pdtr
+
+CHANCE = 1e-4
+OF_LEAVERS = 0.1
+OF_EXPECTED = 0.05
+YEARS = 10
+"""An end that is further away is none: 9999-12-31."""
+
+
+def first_rows(who: str, seen: str, left: str, end: str | None = None) -> tuple[str, str]:
+    """SQL of two columns: `later`, whether a row's customer left later than within the horizon
+    after it, null in any row but their first, and where they left within it; and the row's `month`.
+
+    Args:
+        who: SQL of what names a row's customer.
+        seen: of the row's snapshot, DATE.
+        left: of whether the customer left within the horizon after it, BOOLEAN.
+        end: of the day on which they leave, DATE; without it any of a customer's rows that has
+            `left` tells.
+    """
+    gone = f"coalesce({end} <= current_date + INTERVAL {YEARS} YEAR, false)" if end else left
+    first = f"row_number() OVER (PARTITION BY {who} ORDER BY {seen}) = 1"
+    ever = f"bool_or({gone}) OVER (PARTITION BY {who})"
+    later = f"CASE WHEN {first} AND NOT ({left}) THEN {ever} END AS later"
+    return later, f"date_trunc('month', {seen}) AS month"
+
+
+def known_too_early(connection: duckdb.DuckDBPyConnection, source: str, value: str) -> str:
+    """Why a column seems to have been filled in afterwards, with the figures; empty where it
+    doesn't.
+
+    Args:
+        connection: of the workspace.
+        source: a table that has the columns of `first_rows`.
+        value: SQL of the column's values there.
+    """
+    found = connection.execute(
+        f"""WITH first AS (
+              SELECT {value} AS v, later,
+                     avg(CAST(NOT later AS INT)) OVER (PARTITION BY month) AS staying
+              FROM {source} WHERE later IS NOT NULL),
+            counted AS (
+              SELECT v, count(*) AS n, count(*) FILTER (later) AS k, sum(staying) AS s,
+                     sum(count(*) FILTER (later)) OVER () AS leavers
+              FROM first GROUP BY v)
+        SELECT CASE WHEN v IS NULL THEN 'is missing' ELSE 'is given' END AS how,
+               sum(n), sum(k), sum(s), 1, any_value(leavers) FROM counted GROUP BY how
+        UNION ALL
+        SELECT 'has one value', n, k, s, count(*) OVER (), leavers FROM counted
+        WHERE v IS NOT NULL QUALIFY k > 0 AND k >= {OF_LEAVERS} * leavers
+        ORDER BY how DESC, 2 DESC"""
+    ).fetchall()
+    for how, rows, later, staying, tried, leavers in found:
+        stayed = rows - later
+        if not later or later < OF_LEAVERS * leavers or stayed > OF_EXPECTED * staying:
+            continue
+        if tried * pdtr(stayed, staying) < CHANCE:
+            return (
+                f"in first snapshots, longer than the horizon before a leaving, it {how} for "
+                f"{rows:,} customers, of whom {later:,} left later; of as many of the same months "
+                f"{rows - staying:,.0f} did"
+            )
+    return ""
