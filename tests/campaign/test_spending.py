@@ -126,25 +126,6 @@ def test_money_is_what_was_accepted_and_the_contacts_fees(tmp_path: Path) -> Non
     ledger.close()
 
 
-def test_an_allowance_is_used_by_the_months_that_a_discount_lasts() -> None:
-    """15 % for a year leave a quarter of 20 % of a year's price; for half a year five eighths; for
-    two years nothing."""
-    history = History.of([event("A", "accepted", NOW - timedelta(days=1), 15)])
-    left = [history.budget_remaining(NOW, 0.2, months) for months in (6, 12, 24)]
-    assert left == pytest.approx([0.625, 0.25, 0.0])
-
-
-@pytest.mark.parametrize(("months", "ends"), [(1, 31), (6, 183), (12, 366)])
-def test_a_running_discount_uses_its_allowance_until_it_ends(months: int, ends: int) -> None:
-    """Not only in the period of its acceptance: a month later the whole allowance was there again,
-    and a second discount of a year was offered beside the first."""
-    history = History.of([event("A", "accepted", NOW - timedelta(days=40), 10)])
-    left = history.budget_remaining(NOW, 0.2, months)
-    assert left == pytest.approx(1.0 if months == 1 else 1 - 0.1 * months / 12 / 0.2)
-    later = NOW - timedelta(days=40) + timedelta(days=ends)
-    assert history.budget_remaining(later, 0.2, months) == 1.0
-
-
 def handed_over(
     customer: str, day: date, expected: float, accepted: datetime | None = None
 ) -> list[Event]:
