@@ -43,7 +43,6 @@ class BudgetPrice(BaseModel):
     spent: float
     comes_true: float = 1.0
     release_id: str
-
     predictions: str
     prices: tuple[float, ...]
     spends: tuple[float, ...]
