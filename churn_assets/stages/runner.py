@@ -26,8 +26,7 @@ def run_stage(
     """Fetch the inputs, run the stage in a fresh folder, publish what it wrote.
 
     Nothing is published unless the stage returned: a failed attempt leaves only its checkpoints.
-    What it made is noted under the digest of the spec, where `made_before` finds it, if that says
-    by what code: of others nobody knows whether the next work would be the same.
+    What it made is noted under the digest of the spec, where `made_before` finds it.
 
     Raises:
         ValueError: the stage's metrics hold a number that JSON can't (NaN, infinity), or a
@@ -49,8 +48,7 @@ def run_stage(
         text = json.dumps(metrics, indent=2, allow_nan=False)
         (out / "report.json").write_text(text + "\n")
         artifact = store.put(stage.name, out)
-    if spec.code_version is not None:
-        _note(spec, store, artifact)
+    _note(spec, store, artifact)
     return StageReport(artifact=artifact, metrics=metrics, seconds=seconds)
 
 

@@ -57,9 +57,7 @@ def toy_definitions(
         (folder / "numbers.txt").write_text("1 2 3 4")
         return dg.MaterializeResult(value=store.open().put("numbers", folder))
 
-    @dg.asset(
-        code_version="1", retry_policy=dg.RetryPolicy(max_retries=retries) if retries else None
-    )
+    @dg.asset(retry_policy=dg.RetryPolicy(max_retries=retries) if retries else None)
     def sft_model(
         context: dg.AssetExecutionContext, compute: Compute, numbers: Artifact
     ) -> dg.MaterializeResult[Artifact]:

@@ -48,8 +48,8 @@ def run(
 
 
 def spec(store: LocalArtifactStore, **changes: Any) -> StageSpec:
-    given: dict[str, Any] = {"stage": "toy", "code_version": "1", "inputs": {}, "config": {}}
-    return StageSpec.model_validate(given | {"store_url": store.url} | changes)
+    given = {"stage": "toy", "inputs": {}, "config": {}, "store_url": store.url}
+    return StageSpec.model_validate(given | changes)
 
 
 @pytest.fixture
