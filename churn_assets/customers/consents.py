@@ -110,6 +110,8 @@ _ELSE = re.compile(
 _SAYS_TO_WHOM = re.compile(
     rf"\b({_TOLD}|{_WAYS}|{_WEGE}|\w*werb\w*|advert\w*|promo\w*|offers|offres|offerte|kontakt\w*"
     r"|reclame\w*|reklam\w*|nieuwsbri\w+|telefoon\w*|nyhe[td]sbrev\w*|e ?post"
+    r"|com+er[cz]ia\w*|partenaires?|partner\w*|dritte\w*|tiers|terceros|terzi|terceiros|derden"
+    r"|daten\w*|data|donnees|datos|dati|dados|gegevens|privacy|privacida?d\w*|confidentialite"
     r"|gdpr|dsgvo|rgpd|lgpd)\b"
 )
 _NOT = (
@@ -140,7 +142,8 @@ _NO_BEFORE = re.compile(rf"\b({_NOT})( (been|yet|on|auf|sur|en|in|op|an?|the))*$
 
 def is_of_something_else(heading: str) -> bool:
     """Whether what a heading speaks of is plainly accepted without being contacted: "Accepte
-    paiement par carte". In doubt it isn't: "Acepta facturas por e-mail" names a channel."""
+    paiement par carte". In doubt it isn't: "Acepta facturas por e-mail" names a channel, and
+    "Accepte offre partenaires" whose offers."""
     return bool(_ELSE.search(heading)) and not _SAYS_TO_WHOM.search(heading)
 
 

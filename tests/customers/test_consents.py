@@ -51,6 +51,8 @@ OF_CONTACT_ALL_THE_SAME = (
     "Aceita receber ofertas", "Aceita contato", "Accepteert reclame", "Accepteert telefoon",
     "Accepte traitement des données", "Accetta privacy", "Acepta política de privacidad",
     "Consentement RGPD conditions", "Terms and marketing consent",
+    "Accepte offre partenaires", "Accetta offerta commerciale", "Acepta oferta comercial",
+    "Einwilligung Datennutzung (AGB)", "Consentimiento datos y pagos", "Consent privacy terms",
 )  # fmt: skip
 
 

@@ -5,10 +5,13 @@ before: among the rows of those who "stayed" then, so that no sign by a row's ow
 Customers' first snapshots do, of those who didn't leave within the horizon after it: a column
 knows too much if it is given there (or missing, or has one certain value)
 
-- for a tenth of those who left later, at least; and
+- for a tenth of those who left later, at least;
 - hardly for anybody else: for a twentieth, at most, of how many it would be if those who have it
   left as often as all whose first snapshot is of the same month, which chance would do less than
-  once in 10,000 times (Poisson: an upper bound for independent customers; times the values tried).
+  once in 10,000 times (Poisson: an upper bound for independent customers; times the values tried);
+  and
+- from the first: of those who left later and have it in any snapshot, nine in ten have it in theirs
+  already. A notice, or a renewal that is switched off, is so from some snapshot on.
 
 What helps to foresee, as complaints do, is had by some who stay. By the months of first snapshots,
 since of those who were there first the most have left: an old tariff or a column that ended is
@@ -23,6 +26,7 @@ from scipy.special import pdtr
 CHANCE = 1e-4
 OF_LEAVERS = 0.1
 OF_EXPECTED = 0.05
+FROM_THE_FIRST = 0.9
 YEARS = 10
 """An end that is further away is none: 9999-12-31."""
 
@@ -51,7 +55,7 @@ def known_too_early(connection: duckdb.DuckDBPyConnection, source: str, value: s
 
     Args:
         connection: of the workspace.
-        source: a table that has the columns of `first_rows`.
+        source: a table that has the columns of `first_rows`, and `row`, whose row it is.
         value: SQL of the column's values there.
     """
     found = connection.execute(
@@ -64,20 +68,43 @@ def known_too_early(connection: duckdb.DuckDBPyConnection, source: str, value: s
                      sum(count(*) FILTER (later)) OVER () AS leavers
               FROM first GROUP BY v)
         SELECT CASE WHEN v IS NULL THEN 'is missing' ELSE 'is given' END AS how,
-               sum(n), sum(k), sum(s), 1, any_value(leavers) FROM counted GROUP BY how
+               sum(n), sum(k), sum(s), 1, any_value(leavers), NULL FROM counted GROUP BY how
         UNION ALL
-        SELECT 'has one value', n, k, s, count(*) OVER (), leavers FROM counted
+        SELECT 'has one value', n, k, s, count(*) OVER (), leavers, v FROM counted
         WHERE v IS NOT NULL QUALIFY k > 0 AND k >= {OF_LEAVERS} * leavers
         ORDER BY how DESC, 2 DESC"""
     ).fetchall()
-    for how, rows, later, staying, tried, leavers in found:
+    for how, rows, later, staying, tried, leavers, which in found:
         stayed = rows - later
         if not later or later < OF_LEAVERS * leavers or stayed > OF_EXPECTED * staying:
             continue
-        if tried * pdtr(stayed, staying) < CHANCE:
+        if tried * pdtr(stayed, staying) >= CHANCE:
+            continue
+        has = {"is missing": f"{value} IS NULL", "is given": f"{value} IS NOT NULL"}.get(how)
+        told = [] if has else [which]
+        if _is_from_the_first(connection, source, has or f"coalesce({value} = ?, false)", told):
             return (
                 f"in first snapshots, longer than the horizon before a leaving, it {how} for "
                 f"{rows:,} customers, of whom {later:,} left later; of as many of the same months "
                 f"{rows - staying:,.0f} did"
             )
     return ""
+
+
+def _is_from_the_first(
+    connection: duckdb.DuckDBPyConnection, source: str, has: str, told: list[object]
+) -> bool:
+    """Whether those who left later have something from their first snapshot on, or came to it.
+
+    Args:
+        has: SQL of whether a row has it, BOOLEAN.
+        told: its parameters.
+    """
+    [(first, ever)] = connection.execute(
+        f"""SELECT count(*) FILTER (first), count(*) FROM
+              (SELECT bool_or(has AND later IS NOT NULL) AS first FROM
+                 (SELECT row, later, {has} AS has FROM {source})
+               GROUP BY row HAVING bool_or(later) AND bool_or(has))""",
+        told,
+    ).fetchall()
+    return bool(first >= FROM_THE_FIRST * ever)
