@@ -9,35 +9,52 @@ from churn_assets.campaign.contacts.event import PERIOD
 from churn_assets.campaign.contacts.history import History
 from churn_assets.campaign.contacts.tellings import Acceptance, Contact
 
-IN_USE = 3 * PERIOD
+IN_USE, SHARE = 3 * PERIOD, 0.1
 """A way by which answers come is in use until it has told of none for so long, while another one
-has: a file of a month comes a month late, or two."""
+has: a file of a month comes a month late, or two. And only if so much of what was accepted in as
+long before its last answer came by it: of a correction, or a trial, there is nothing to wait for,
+and what is missed of such a way is no more than that share of the money."""
 
 
 def heard_until(histories: Iterable[History], now: datetime) -> datetime | None:
     """Up to when answers to plans' contacts are known at least; None: there are none. Of what
-    happened since then, they may not have been told yet.
-
-    It is when one was last accepted, or the last that was refused was made, by each of the ways
-    that are in use (`IN_USE`): imports of the company's own files, and feedback. The one that is
-    behind is waited for: what it will tell isn't refused. One answer speaks for all of its day.
-    """
-    told = [each for history in histories for each in _answers_of(history) if each[0] <= now]
-    last = [
-        max(when for when, by_file in told if by_file is way)
-        for way in {by_file for _, by_file in told}
-    ]
-    return min((when for when in last if max(last) - when <= IN_USE), default=None)
+    happened since then, they may not have been told yet: of the ways that are in use the one that
+    is behind is waited for (`last_heard`), since what it will tell isn't refused."""
+    return min(last_heard(histories, now).values(), default=None)
 
 
-def _answers_of(history: History) -> Iterator[tuple[datetime, bool]]:
-    """Until when each answer to a plan's contact speaks, and whether a file told it."""
+def last_heard(histories: Iterable[History], now: datetime) -> dict[bool, datetime]:
+    """Each way that is in use (`IN_USE`), True: imports of the company's own files, False: feedback
+    -> when one last accepted by it, or the last that was refused was made, of plans' contacts. One
+    answer speaks for all of its day."""
+    accepted: list[tuple[datetime, bool]] = []
+    last: dict[bool, datetime] = {}
+    for history in histories:
+        for when, by_file, taken in _answers_of(history):
+            if when <= now:
+                last[by_file] = max(when, last.get(by_file, when))
+                accepted += [(when, by_file)] if taken else []
+    newest = max(last.values(), default=now)
+
+    def in_use(way: bool) -> bool:
+        until = last[way]
+        if until == newest:
+            return True
+        lately = [by_file is way for when, by_file in accepted if until - IN_USE < when <= until]
+        return newest - until <= IN_USE and sum(lately) > SHARE * len(lately)
+
+    return {way: when for way, when in last.items() if in_use(way)}
+
+
+def _answers_of(history: History) -> Iterator[tuple[datetime, bool, bool]]:
+    """Until when each answer to a plan's contact speaks, whether a file told it, and whether it is
+    an acceptance."""
     for each in history.acceptances:
         if contact_of(history.contacts, each) is not None:
-            yield each.when, each.by_file
+            yield each.when, each.by_file, True
     for contact in history.contacts:
         if contact.expected_cost is not None and contact.answer == "refused":
-            yield contact.when, contact.refused_by_file
+            yield contact.when, contact.refused_by_file, False
 
 
 def money_of(

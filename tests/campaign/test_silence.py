@@ -74,3 +74,16 @@ def test_status_and_plan_say_it(desk: Desk, capsys: pytest.CaptureFixture[str]) 
     campaigns.ledger.record([told(rows[0]["customer_id"], "accepted", NOW + timedelta(days=35))])
     assert status_of(campaigns, later, 5)["answers_missing"] is None
     assert campaigns.plan(later, "Ana", curves=False).report["warnings"] == []
+
+
+@pytest.mark.parametrize(("silent", "missing"), [(2, False), (20, True)])
+def test_where_few_accept_some_silent_days_are_chance(silent: int, missing: bool) -> None:
+    """Each day one of fifty accepts, and refusals aren't reported; then the campaign ends with days
+    on which nobody does. Two of them were told of as missing answers for good, though only two
+    answers are to be expected of a hundred contacts."""
+    histories = [
+        contact(START + i * DAY, f"{i}-{k}", None if k or i >= 30 else "accepted", after=0)
+        for i in range(30 + silent)
+        for k in range(50)
+    ]
+    assert (said(histories, 200) is not None) == missing

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 
-from churn_assets.campaign.contacts.event import IMPORTED, Event
+from churn_assets.campaign.contacts.event import IMPORTED, PERIOD, Event
 from churn_assets.campaign.contacts.history import History
+from churn_assets.campaign.silence import missing_answers
 from churn_assets.campaign.spending import comes_true
 from tests.campaign.test_open_contacts import BUDGET, DAY, DISCOUNT, EXPECTED, START, days_of
 
@@ -81,3 +82,44 @@ def test_a_way_that_is_given_up_is_waited_for_no_longer_than_a_while() -> None:
         days = days_of([*told, _contact(late, "new", False)], late + 2 * DAY)
         expected = sum(each.closed_expected for each in days.values())
         assert expected == pytest.approx(closed * EXPECTED)
+
+
+def after(days: int) -> datetime:
+    """Midnight, so many days after the first contacts."""
+    return datetime.combine(START + days * DAY, datetime.min.time(), UTC)
+
+
+def told_once(by_file: bool) -> list[History]:
+    """One customer a day accepts, all by one way but a single one on the twentieth day."""
+    found = []
+    for i in range(75):
+        accepting = {0: not by_file} | ({1: by_file} if i == 20 else {})
+        for k in range(A_DAY):
+            day, name = START + i * DAY, f"{i}-{k}"
+            found.append(_contact(day, name, accepting[k]) if k in accepting else _silent(i, k))
+    return found
+
+
+@pytest.mark.parametrize("by_file", [True, False])
+def test_a_single_answer_by_another_way_holds_nothing_up(by_file: bool) -> None:
+    """A trial by hand, or a file that corrects something: for 90 days from then on no contact was
+    closed (the share that comes true stayed 1), and all silent ones passed for missing answers."""
+    histories = told_once(by_file)
+    assert comes_true(days_of(histories, TODAY), BUDGET, TODAY) < 0.6
+    named = {f"{i}": each for i, each in enumerate(histories)}
+    assert missing_answers(named, (), after(75)) is None
+
+
+@pytest.mark.parametrize(("filed_until", "said"), [(75, False), (46, False), (20, True)])
+def test_the_way_that_is_behind_is_named(filed_until: int, said: bool) -> None:
+    """Since feedback comes, answers aren't missing altogether."""
+    named = {f"{i}": each for i, each in enumerate(customers(filed_until))}
+    found = missing_answers(named, (), after(75))
+    assert (found is not None) == said
+    if found is not None:
+        since = START + filed_until * DAY  # its last one accepted
+        assert found.startswith(
+            f"What is told by `churn campaign import FILE` is known until {since} "
+        )
+        contacts = (A_DAY - 1) * (75 - PERIOD.days - filed_until - 1)  # not those of that day
+        assert f"other answers come by `POST /feedback`: {contacts} contacts" in found
