@@ -259,9 +259,11 @@ class _Checking:
         for leak in leaks:
             self.report.leaks.append(leak)
             if leak.role == "feature":
-                self.report.problems.append(
-                    f"{judged.name}: the feature {leak.column} leaks: {leak.why}"
-                )
+                where = f"{judged.name}: the feature {leak.column}"
+                if leak.certain:
+                    self.report.problems.append(f"{where} leaks: {leak.why}")
+                else:
+                    self.report.notes.append(f"{where} may leak: {leak.why}")
 
     def _tenure(self, judged: Judged, part: CustomerPart) -> None:
         """The tenure has to be months that somebody may have been a customer."""
