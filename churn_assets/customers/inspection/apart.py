@@ -66,8 +66,8 @@ def _looks_like(file: ReadFile, leaving: frozenset[str]) -> str:
     if told := [name for name in file.columns if name in leaving]:
         if len(file.columns) <= _FEW:
             return (
-                f"a list of who left, by {told[0]}: first join it to its customers (docs/own-data.md, "
-                "One table of today)"
+                f"a list of who left, by {told[0]}: first join it to its customers "
+                "(docs/own-data.md, One table of today)"
             )
         return f"a history, {told[0]} says who left"
     answer = next((name for name in file.columns if says(name, "answer")), None)
