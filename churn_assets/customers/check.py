@@ -41,7 +41,12 @@ from churn_assets.customers.quality.report import (
     QualityReport,
     TableReport,
 )
-from churn_assets.customers.quality.tenure import NOT_LEARNT, moving_starts, no_tenures
+from churn_assets.customers.quality.tenure import (
+    NOT_LEARNT,
+    moving_starts,
+    no_tenures,
+    not_long_enough,
+)
 from churn_assets.customers.quality.value import judge_value
 from churn_assets.customers.quality.workspace import one, workspace
 from churn_assets.customers.quality.zones import unknown_zones
@@ -270,6 +275,7 @@ class _Checking:
         if part.tenure.since and not part.identity.snapshot and judged.name == "history":
             self.report.notes.append(NOT_LEARNT)
         self.report.problems += no_tenures(self.connection, judged, part)
+        self.report.notes += not_long_enough(self.connection, judged, part)
         if moving := moving_starts(self.connection, judged, part):
             said, to_mend = moving
             (self.report.problems if to_mend else self.report.notes).append(said)
