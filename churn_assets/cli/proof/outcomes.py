@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -119,6 +119,11 @@ def report() -> None:
 
     store = open_registry().store
     found = read_report(store, current_artifact(store, "lift_report"))
+    if later := _reported_since(store):
+        typer.echo(
+            f"{later:,} events were reported since this was made: `churn materialize --job "
+            "measure_outcomes` takes them in"
+        )
     typer.echo(found["sentence"])
     if "counted" in found:  # not in reports of before it was said
         typer.echo(found["counted"])
@@ -149,6 +154,25 @@ def report() -> None:
         )
     for line in _not_counted(store, found):
         typer.echo(line)
+
+
+def _reported_since(store: ArtifactStore) -> int:
+    """How many more events there are than the report has read; 0 where it had some that were
+    erased since."""
+    from churn_assets.serving.feedback import open_feedback_log
+    from churn_assets.storage.current import current_artifact, read_report
+
+    ids: list[str] = []
+
+    def counted(part: Collection[str]) -> Collection[str]:
+        ids.extend(part)
+        return part  # all are known: no content is fetched
+
+    with closing(open_feedback_log(store, load_settings().home)) as log:
+        for _ in log.unknown(counted):
+            pass
+    read = read_report(store, current_artifact(store, "campaign_outcomes"))["events"]
+    return max(0, len(ids) - read)
 
 
 def _not_counted(store: ArtifactStore, found: Mapping[str, Any]) -> Iterator[str]:
