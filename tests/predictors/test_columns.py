@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from churn_assets.predictors.scoring.columns import encode_columns, encode_contacts, numbers
 from churn_assets.predictors.scoring.features import (
     ACCEPT_FEATURES,
+    NEVER_CONTACTED,
     RISK_FEATURES,
     Feature,
     FeatureError,
@@ -55,6 +56,9 @@ def test_a_table_is_encoded_as_its_rows(
     begun = [at_start_of_period(row) for row in rows]
     np.testing.assert_array_equal(encode_contacts(batch, TOLD), encode(begun, TOLD))
     np.testing.assert_array_equal(encode_at_start(rows, TOLD), encode(begun, TOLD))
+    new = [{**row, **NEVER_CONTACTED} for row in rows]
+    for told in (encode_contacts(batch, TOLD, False), encode_at_start(rows, TOLD, False)):
+        np.testing.assert_array_equal(told, encode(new, TOLD))
 
 
 @pytest.mark.parametrize(

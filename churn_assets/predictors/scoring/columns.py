@@ -30,12 +30,14 @@ def encode_columns(batch: pa.RecordBatch, features: Sequence[Feature]) -> NDArra
     return matrix
 
 
-def encode_contacts(batch: pa.RecordBatch, features: Sequence[Feature]) -> NDArray[np.float32]:
-    """`encode_columns` of the customers `at_start_of_period`: what came before the period stays,
-    what was in it is not there yet."""
+def encode_contacts(
+    batch: pa.RecordBatch, features: Sequence[Feature], earlier: bool = True
+) -> NDArray[np.float32]:
+    """`encode_columns` of the customers `at_start_of_period`: what came before the period stays
+    (unless `earlier` is False, as in `encode_at_start`), what was in it is not there yet."""
     matrix = np.empty((batch.num_rows, len(features)), np.float32)
     before = [place for place, f in enumerate(features) if f.name in EARLIER]
-    never = np.logical_and.reduce([_absent(batch, name) for name in EARLIER])
+    never = np.logical_and.reduce([_absent(batch, name) for name in EARLIER]) | (not earlier)
     for place, feature in enumerate(features):
         if feature.name in NEVER_CONTACTED and place not in before:
             matrix[:, place] = feature.encode(NEVER_CONTACTED[feature.name], 0)

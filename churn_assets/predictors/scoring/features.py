@@ -216,9 +216,15 @@ def encode(rows: Sequence[Row], features: Sequence[Feature]) -> NDArray[np.float
     return _matrix(columns, len(rows))
 
 
-def encode_at_start(rows: Sequence[Row], features: Sequence[Feature]) -> NDArray[np.float32]:
-    """`encode` of the customers `at_start_of_period`, whose rows needn't be copied for it."""
-    new = [_is_new(row) for row in rows]
+def encode_at_start(
+    rows: Sequence[Row], features: Sequence[Feature], earlier: bool = True
+) -> NDArray[np.float32]:
+    """`encode` of the customers `at_start_of_period`, whose rows needn't be copied for it.
+
+    Args:
+        earlier: whether what happened before the period counts; else nobody was ever contacted.
+    """
+    new = [not earlier or _is_new(row) for row in rows]
     columns = []
     for feature in features:
         values: list[Any] = [row.get(feature.name) for row in rows]

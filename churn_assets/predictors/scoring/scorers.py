@@ -260,7 +260,14 @@ class AcceptScorer:
 
     def start_matrix(self, rows: Sequence[Row]) -> NDArray[np.float32]:
         """`contact_matrix` of the customers as they stood at the start of the running period."""
-        return self._with_charges(rows, encode_at_start(rows, self.told))
+        told = encode_at_start(rows, self.told, earlier=not self.of_others)
+        return self._with_charges(rows, told)
+
+    @property
+    def of_others(self) -> bool:
+        """Whether it learnt from contacts of another company: what came of earlier ones there, by
+        that company's choice of whom to contact again, says nothing of these customers."""
+        return bool(self.model.metadata.get("of_others"))
 
     def _with_charges(self, rows: Sequence[Row], told: NDArray[np.float32]) -> NDArray[np.float32]:
         if self.price_pressure is None:

@@ -84,7 +84,9 @@ def run(
     progress(1, STEPS)
     learner = Learner(ACCEPT_FEATURES, config, rising=frozenset({"offer_level"}))
     lacking = _lacking(learned_from, schema)
-    fitted = _train_and_save(learner, contacts, pressure, out, lacking)
+    # A company's own log is of its own customers; the bank's contacts are the built-in ones'.
+    facts = {"of_others": True} if schema and "campaign_log" not in inputs else {}
+    fitted = _train_and_save(learner, contacts, pressure, out, lacking, facts)
     provenance = _provenance(inputs, config)
     correction = take_over(out, inputs.get("measured_world"), provenance["responses"])
     progress(2, STEPS)
@@ -173,8 +175,10 @@ def _train_and_save(
     pressure: PricePressure,
     out: Path,
     lacking: Sequence[str],
+    facts: Mapping[str, bool],
 ) -> OutOfFold:
-    """Fit calibrators on out-of-fold scores of train + valid, refit the booster, write both.
+    """Fit calibrators on out-of-fold scores of train + valid, refit the booster, write both with
+    `facts` of the model.
 
     The view `without_channel` is how customers look who were never contacted by a known channel;
     `without_lacking` how all of a company's own do, where they lack shared features.
@@ -195,6 +199,7 @@ def _train_and_save(
         ACCEPT_FEATURES,
         base_rate=float(accepted.mean()),
         price_pressure={"of": "monthly_charges", "knots": list(pressure.knots)},
+        **facts,
     )
     return fitted
 

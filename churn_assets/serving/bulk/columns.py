@@ -19,10 +19,11 @@ def inputs_of(batch: pa.RecordBatch, assessor: Assessor) -> Inputs:
     accept, charges = assessor.accept, None
     if accept.price_pressure is not None:
         charges = encode_columns(batch, [MONTHLY_CHARGES])[:, 0]
+    told = encode_contacts(batch, accept.told, earlier=not accept.of_others)
     return Inputs(
         ids=batch.column("customer_id").to_pylist(),
         risk=encode_columns(batch, assessor.risk.model.features),
-        contacts=accept.computed(encode_contacts(batch, accept.told), charges),
+        contacts=accept.computed(told, charges),
         bills=columns.pop("monthly_charges"),
         answers=_answers(batch),
         **columns,
