@@ -46,6 +46,8 @@ class Event(BaseModel):
             currency; None: nobody said.
         cost_of_percent: of a contact that was handed over, what a discount of one percent comes to,
             by the bill and the months that the plan had, in currency; None: nobody said.
+        accept_prob: of a contact that was handed over, with which probability its decision expected
+            it to be accepted, its channel's reach in it; None: nobody said.
         decision_id: of the decision that a report names.
     """
 
@@ -60,6 +62,7 @@ class Event(BaseModel):
     plan_id: str | None = None
     expected_cost: float | None = None
     cost_of_percent: float | None = None
+    accept_prob: float | None = None
     decision_id: str | None = None
 
     @property

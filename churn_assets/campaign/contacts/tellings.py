@@ -18,7 +18,7 @@ class Contact:
     Attributes:
         planned: whether a plan's hand-over told of it.
         answer: `accepted`, `refused` or, while there is none, None.
-        expected_cost, cost_of_percent: as in `Event`.
+        expected_cost, cost_of_percent, accept_prob: as in `Event`.
         confirmed: whether both a hand-over and a report told of it.
         decision_id: of the decision to make it, as far as that is known.
         ours: as `Event.is_ours`, of any that told of it.
@@ -34,6 +34,7 @@ class Contact:
     confirmed: bool = False
     decision_id: str | None = None
     cost_of_percent: float | None = None
+    accept_prob: float | None = None
     ours: bool = True
     refused_by_file: bool = False
 
@@ -48,6 +49,7 @@ class Contact:
             expected_cost=event.expected_cost,
             decision_id=event.decision,
             cost_of_percent=event.cost_of_percent,
+            accept_prob=event.accept_prob,
             ours=event.is_ours,
         )
 
@@ -85,6 +87,7 @@ class Contact:
             confirmed=True,
             decision_id=plan.decision_id,
             cost_of_percent=plan.cost_of_percent,
+            accept_prob=plan.accept_prob,
             ours=True,
         )
 
