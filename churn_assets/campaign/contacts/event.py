@@ -49,6 +49,8 @@ class Event(BaseModel):
         accept_prob: of a contact that was handed over, with which probability its decision expected
             it to be accepted, its channel's reach in it; None: nobody said.
         decision_id: of the decision that a report names.
+        delivered: whether the report says that it arrived, and not that it was sent; None: as an
+            earlier version wrote it, which didn't say.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -64,6 +66,7 @@ class Event(BaseModel):
     cost_of_percent: float | None = None
     accept_prob: float | None = None
     decision_id: str | None = None
+    delivered: bool | None = None
 
     @property
     def decision(self) -> str | None:

@@ -217,4 +217,5 @@ def _told(event_id: str, event: dict[str, Any]) -> Event:
         channel=event.get("channel"),  # earlier versions didn't write what nobody had said
         offer_percentage=event.get("offer_percentage"),
         decision_id=event.get("decision_id"),
+        delivered=event["kind"] == DELIVERED or None,
     )
