@@ -15,7 +15,7 @@ from rich.console import Console
 
 from churn_assets.campaign.config import MOST_MONEY
 from churn_assets.cli.answers import to_json
-from churn_assets.cli.campaign_plan import show_plan, words_of
+from churn_assets.cli.campaign_plan import assumed_by, show_plan, words_of
 from churn_assets.cli.errors import PlainErrors
 from churn_assets.cli.imports import (
     Force,
@@ -125,7 +125,8 @@ def plan(
     with _campaigns(to_send=True, **limits) as campaigns:
         with Console(stderr=True).status("planning, at most a few minutes …"):
             made = campaigns.plan(campaigns.now(), by)
-        show_plan(made, "draft", as_json)
+        assumed = assumed_by(campaigns.store, made.report["release_id"])
+        show_plan(made, "draft", as_json, assumed)
         for warning in made.report["warnings"] if as_json else ():
             typer.echo(warning, err=True)
 
@@ -135,7 +136,8 @@ def show(plan_id: PlanId = None, as_json: Json = False) -> None:
     """What a plan holds, what it leaves out and why, and what happened to it."""
     with _campaigns() as campaigns:
         found, status = campaigns.show(plan_id)
-        show_plan(found, status, as_json)
+        assumed = assumed_by(campaigns.store, found.report["release_id"])
+        show_plan(found, status, as_json, assumed)
         if not as_json:
             for step in campaigns.ledger.steps(found.plan_id):
                 typer.echo(f"{step.at:%Y-%m-%d %H:%M} UTC  {step.step} by {step.who}")

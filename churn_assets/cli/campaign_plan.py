@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -11,9 +11,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from churn_assets.cli.answers import to_json
+from churn_assets.cli.report_summary import simulated
+from churn_assets.release.registry import ReleaseRegistry
 
 if TYPE_CHECKING:
     from churn_assets.campaign.planning.plan import Plan
+    from churn_assets.storage.protocol import ArtifactStore
 
 SHOWN_CONTACTS = 20
 CENT = 0.01  # amounts are rounded
@@ -38,8 +41,9 @@ def cost_of(report: Mapping[str, Any]) -> str:
     )
 
 
-def show_plan(plan: Plan, status: str, as_json: bool) -> None:
-    """Print a plan's report: a summary, a line a day, and the first contacts; or as JSON."""
+def show_plan(plan: Plan, status: str, as_json: bool, assumed: Iterable[str] = ()) -> None:
+    """Print a plan's report: a summary, what of it is `assumed`, a line a day, and the first
+    contacts; or as JSON."""
     report = plan.report
     if as_json:
         typer.echo(to_json(report | {"status": status}), nl=False)
@@ -49,7 +53,7 @@ def show_plan(plan: Plan, status: str, as_json: bool) -> None:
         f"Plan {plan.plan_id} ({status}), {report['days'][0]} to {report['days'][-1]}, "
         f"release {report['release_id']}"
     )
-    for line in _summary(report):
+    for line in (*_summary(report), *assumed):
         console.print(line, markup=False)  # an id may have brackets in it
     columns = ["day", *report["contacts_a_day"]]
     days = Table(*columns)
@@ -63,6 +67,13 @@ def show_plan(plan: Plan, status: str, as_json: bool) -> None:
         console.print(
             f"… and {plan.contacts.num_rows - SHOWN_CONTACTS:,} more: churn campaign export"
         )
+
+
+def assumed_by(store: ArtifactStore, release_id: str) -> Iterator[str]:
+    """What of a release's figures rests on no customer's answer; nothing of one that is gone."""
+    registry = ReleaseRegistry(store)
+    if any(record.release_id == release_id for record in registry.records()):
+        yield from simulated(registry.manifest(release_id).report)
 
 
 def _summary(report: Mapping[str, Any]) -> Iterator[str]:

@@ -47,7 +47,7 @@ def summary_of(manifest: Manifest, missed: Mapping[str, Sequence[str]]) -> list[
     """
     report = manifest.report
     lines = [f"Release {manifest.release_id}, made {manifest.created:%Y-%m-%d %H:%M} UTC"]
-    lines += [f"  {line}" for line in (*_simulated(report), *_served(report))]
+    lines += [f"  {line}" for line in (*simulated(report), *_served(report))]
     if checks := report.get("checks"):
         counts = ", ".join(f"{checks[one]} {one}" for one in ("passed", "warned", "failed"))
         lines.append(f"  checks: {counts}")
@@ -56,7 +56,7 @@ def summary_of(manifest: Manifest, missed: Mapping[str, Sequence[str]]) -> list[
     return lines + [f"  {line}" for line in _figures(report)]
 
 
-def _simulated(report: Mapping[str, Any]) -> Iterator[str]:
+def simulated(report: Mapping[str, Any]) -> Iterator[str]:
     """What is no company's data."""
     made_up = [name for name, of in report.get("data", {}).items() if of["source"] == SYNTHETIC]
     if made_up:

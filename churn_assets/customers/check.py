@@ -41,7 +41,12 @@ from churn_assets.customers.quality.report import (
     QualityReport,
     TableReport,
 )
-from churn_assets.customers.quality.tenure import NOT_LEARNT, moving_starts, no_tenures
+from churn_assets.customers.quality.tenure import (
+    NOT_LEARNT,
+    moving_starts,
+    no_tenures,
+    not_long_enough,
+)
 from churn_assets.customers.quality.value import judge_value
 from churn_assets.customers.quality.workspace import one, workspace
 from churn_assets.customers.quality.zones import unknown_zones
@@ -259,15 +264,18 @@ class _Checking:
         for leak in leaks:
             self.report.leaks.append(leak)
             if leak.role == "feature":
-                self.report.problems.append(
-                    f"{judged.name}: the feature {leak.column} leaks: {leak.why}"
-                )
+                where = f"{judged.name}: the feature {leak.column}"
+                if leak.certain:
+                    self.report.problems.append(f"{where} leaks: {leak.why}")
+                else:
+                    self.report.notes.append(f"{where} may leak: {leak.why}")
 
     def _tenure(self, judged: Judged, part: CustomerPart) -> None:
         """The tenure has to be months that somebody may have been a customer."""
         if part.tenure.since and not part.identity.snapshot and judged.name == "history":
             self.report.notes.append(NOT_LEARNT)
         self.report.problems += no_tenures(self.connection, judged, part)
+        self.report.notes += not_long_enough(self.connection, judged, part)
         if moving := moving_starts(self.connection, judged, part):
             said, to_mend = moving
             (self.report.problems if to_mend else self.report.notes).append(said)

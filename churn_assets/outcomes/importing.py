@@ -3,22 +3,41 @@ so that reading a file twice changes nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from churn_assets.customers.contract.events import Events
 from churn_assets.customers.reading.days import Days
-from churn_assets.customers.reading.imports import Imported, Refused, clash, in_parts
-from churn_assets.customers.reading.rows import BrokenRow
+from churn_assets.customers.reading.imports import Imported, Refused, clash, in_parts, rows_of
+from churn_assets.customers.reading.rows import BrokenRow, Rows
 from churn_assets.domain.events import EVENT_KINDS, refuse_anothers
 from churn_assets.domain.offers import OFFER_PERCENTAGES, as_percentage
 from churn_assets.serving.event_text import CONFLICT, DUPLICATE, STORED
 from churn_assets.serving.events import FeedbackEvent, event_model
 from churn_assets.serving.feedback import ERASED, FeedbackLog
+from churn_assets.stages.spec import Progress, silent
 
 UTC_DAYS = Days()
+FACTS = ("customer_id", "kind", "occurred_at", "channel", "decision_id", "offer_percentage")
+"""By which a row without an id is known."""
 AT_ONCE = 1_000
 """Rows that are kept in one transaction: each alone would wait for the disk."""
+
+
+def event_rows(
+    file: Path,
+    names: Mapping[str, str] | None = None,
+    progress: Progress = silent,
+    agreed: Collection[str] = (),
+    kind: str | None = None,
+) -> Rows:
+    """The rows of a file of events, as `rows_of` reads them. It need not have ids, nor a kind where
+    one `kind` is all rows', as of a list of who left."""
+    spared = {"event_id"} if kind is None else {"event_id", "kind"}
+    return rows_of(FeedbackEvent, file, names, progress, agreed, spared)
 
 
 def record(
@@ -27,10 +46,14 @@ def record(
     percent: tuple[int, ...] = OFFER_PERCENTAGES,
     said: Events | None = None,
     days: Days = UTC_DAYS,
+    kind: str | None = None,
+    named: bool = True,
 ) -> Imported:
     """Put every valid row into the log; the others don't stop it.
 
     Args:
+        kind: of rows that say none.
+        named: whether the rows have ids; else each is known by what it says (`FACTS`).
         percent: of the offers.
         said: what the file's kinds mean; None: they stand for themselves.
         days: how the file writes days that have no hour, and when they begin.
@@ -41,7 +64,9 @@ def record(
     model = event_model(percent)
 
     def read(row: Mapping[str, Any]) -> FeedbackEvent:
-        event = model.model_validate(_event(row, said, days))
+        said_of = dict(row) if kind is None else {"kind": kind, **row}
+        told = _event(said_of, said, days)
+        event = model.model_validate(told if named else told | {"event_id": _id_of(told)})
         refuse_anothers(event.decision_id, event.customer_id)
         return event
 
@@ -81,3 +106,9 @@ def _event(row: Mapping[str, Any], said: Events | None, days: Days) -> dict[str,
     if "offer_percentage" in event:
         event["offer_percentage"] = as_percentage(event["offer_percentage"])
     return event
+
+
+def _id_of(event: Mapping[str, Any]) -> str:
+    """An id by what an event says: the same row has it again in the next file."""
+    facts = json.dumps([event.get(name) for name in FACTS], default=str)
+    return f"told-{hashlib.sha256(facts.encode()).hexdigest()[:32]}"

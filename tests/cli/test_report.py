@@ -12,6 +12,7 @@ import pytest
 
 from checks.own_customers import OWN_RISK_GATES
 from checks.predictors import Gate
+from churn_assets.cli.campaign_plan import assumed_by
 from churn_assets.cli.report import HOLDS, MISSED, gates_by_area, judged
 from churn_assets.cli.report_summary import summary_of
 from churn_assets.release.bundle import Manifest, read_manifest, write_manifest
@@ -40,6 +41,25 @@ def reported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("reported")
     publish_small_release(home, tmp_path_factory.mktemp("release"), change=measured)
     return home
+
+
+def test_a_plan_says_what_its_release_assumes(tmp_path: Path) -> None:
+    """Its expected value was told without a word of that; a release that is gone says nothing."""
+    simulated = "SEMI-SYNTHETIC: the response to a discount is simulated"
+
+    def assuming(bundle: Path) -> Manifest:
+        manifest = read_manifest(bundle)
+        facts = manifest.model_dump(exclude={"release_id", "created", "content", "files"})
+        del facts["report"]["release_id"]
+        facts["report"]["accept"] = {"responses": simulated}
+        return write_manifest(bundle, **facts)
+
+    home = tmp_path / "home"
+    publish_small_release(home, tmp_path / "release", change=assuming)
+    store = LocalArtifactStore(home / "store")
+    [record] = ReleaseRegistry(store).records()
+    assert list(assumed_by(store, record.release_id)) == [f"acceptance: {simulated}"]
+    assert list(assumed_by(store, "20250101-0123456789ab")) == []
 
 
 def test_each_area_shows_its_gates_and_whether_they_hold(churn: Churn, reported: Path) -> None:

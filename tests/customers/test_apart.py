@@ -37,6 +37,22 @@ def test_history_active_customers_and_a_log_are_three_tables(tmp_path: Path) -> 
     )
 
 
+def test_a_list_of_who_left_is_joined_first(tmp_path: Path) -> None:
+    """It has nothing to learn from, and was called a history."""
+    rows = french("N° abonné")
+    for row in rows:
+        del row["Résilié"]
+    gone = [{"N° abonné": row["N° abonné"], "Résilié le": "2025-12-03"} for row in rows[:50]]
+    (tmp_path / "clients.csv").write_text(as_csv(rows, ";"), encoding="utf-8")
+    (tmp_path / "departs.csv").write_text(as_csv(gone, ";"), encoding="utf-8")
+    with pytest.raises(DataError) as error:
+        inspect_tables(["clients.csv", "departs.csv"], Places(tmp_path, tmp_path))
+    assert (
+        "departs.csv: a list of who left, by Résilié le: first join it to its customers "
+        "(docs/own-data.md, One table of today)" in str(error.value)
+    )
+
+
 def test_a_column_that_came_later_is_of_the_same_table(tmp_path: Path) -> None:
     rows = french("N° abonné")
     later = [row | {"Fibre": "oui"} for row in rows[200:]]

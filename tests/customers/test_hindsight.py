@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
@@ -11,12 +12,13 @@ import pandas as pd
 import pytest
 from scipy.stats import binom
 
-from churn_assets.customers.quality.hindsight import first_rows, known_too_early
+from churn_assets.customers.quality.hindsight import first_rows, had_by_survivors, known_too_early
 from tests.customers.conftest import Checked, Rows, as_csv, made_rows
 from tests.customers.test_guesses import decided, monthly
 from tests.customers.test_inspect import inspected
 from tests.customers.test_leaving import ending, spread, told
 
+Row = tuple[str, str, bool, str | None, str | None]
 KINDS = {"Why": "category", "State": "category", "Region": "category", "Late": "number"}
 FEATURES = "".join(f"  {n}: {{kind: {k}, required: false}}\n" for n, k in KINDS.items())
 
@@ -86,14 +88,18 @@ def test_inspect_asks_about_a_reason_of_whatever(name: str, tmp_path: Path) -> N
     assert found.guesses["Reason for joining"] == "category"
 
 
-def found(rows: list[tuple[str, str, bool, str | None, str | None]]) -> str:
+def found(
+    rows: list[Row], sign: Callable[[duckdb.DuckDBPyConnection, str, str], str] = known_too_early
+) -> str:
     """Of a column: rows of who, the snapshot's day, whether they left, that day, and the cell."""
     frame = pd.DataFrame(rows, columns=["who", "seen", "gone", "until", "v"])
     with duckdb.connect() as connection:
         connection.register("t", frame)
         later, month = first_rows("who", "seen::DATE", "gone", "until::DATE")
-        connection.sql("FROM t").project(f"who AS row, v, {later}, {month}").create("first")
-        return known_too_early(connection, "first", "v")
+        connection.sql("FROM t").project(
+            f"who AS row, gone AS outcome, v, {later}, {month}"
+        ).create("first")
+        return sign(connection, "first", "v")
 
 
 def one_a_customer(given: int, stayed: int, leavers: int = 300, stayers: int = 700) -> str:
@@ -117,7 +123,7 @@ def test_the_bounds_are_a_tenth_of_leavers_and_a_twentieth_of_expected_stayers()
 
 def test_of_who_came_first_the_most_have_left_and_that_is_no_leak() -> None:
     """What only the customers of the first month had, of whom all but one in fifty left since."""
-    rows: list[tuple[str, str, bool, str | None, str | None]] = []
+    rows: list[Row] = []
     for month in range(1, 11):
         for i in range(100):
             left = i % 50 > 0 if month == 1 else i % 10 < 2
@@ -149,10 +155,10 @@ def test_who_left_within_the_horizon_or_came_back_tells_nothing() -> None:
     assert found([*gone, *stay]) == ""
 
 
-def switched(*, joined: bool) -> list[tuple[str, str, bool, str | None, str | None]]:
+def switched(*, joined: bool) -> list[Row]:
     """Of twelve months: a renewal that is switched off up to eight months before the last paid day,
     which the table tells ahead; as it was on each day, or as it was in the end."""
-    rows: list[tuple[str, str, bool, str | None, str | None]] = []
+    rows: list[Row] = []
     for i in range(600):
         end = 2 + i % 18 if i % 3 else None
         until = None if end is None else str(date(2025 + end // 12, end % 12 + 1, 15))
@@ -169,3 +175,60 @@ def test_a_renewal_that_was_switched_off_by_the_day_is_no_leak() -> None:
     who come to it."""
     assert found(switched(joined=False)) == ""
     assert "it has one value for" in found(switched(joined=True))
+
+
+def risen(*, joined: bool) -> str:
+    """Of customers of whom one in thirty leaves each month: half of those who are there in the
+    thirteenth pay more from then on; as it was in each month, or joined onto all of theirs."""
+    draw, rows = random.Random(7), list[Row]()
+    for i in range(1500):
+        start = 0 if i < 800 else draw.randrange(1, 20)
+        end = start + int(draw.expovariate(1 / 30))
+        has = end >= 12 and draw.random() < 0.5
+        for month in range(start, min(end + 1, 20)):
+            more = "yes" if has and (joined or month >= 12) else "no"
+            seen = str(date(2025 + month // 12, month % 12 + 1, 1))
+            rows.append((f"{i}", seen, month == end, None, more))
+    return found(rows, had_by_survivors)
+
+
+def test_what_was_written_onto_the_months_of_who_was_still_there() -> None:
+    """Nobody who has it left before; what was so from some month on is none."""
+    assert "0 left after snapshots up to 2025-12" in risen(joined=True)
+    assert risen(joined=False) == ""
+
+
+@pytest.mark.parametrize(
+    ("share", "leaving"),
+    [
+        pytest.param(0.3, 0.0, id="who never leaves, as employees"),
+        pytest.param(0.3, 0.2, id="who leaves seldom"),
+        pytest.param(0.05, 1.0, id="what few have"),
+        pytest.param(0.5, 1.0, id="what says nothing"),
+    ],
+)
+def test_a_value_that_protects_is_no_suspicion(share: float, leaving: float) -> None:
+    """Whoever has it leaves as seldom in any month."""
+    draw, rows = random.Random(3), list[Row]()
+    for i in range(2000):
+        has = draw.random() < share
+        for month in range(1, 13):
+            gone = draw.random() < 0.03 * (leaving if has else 1)
+            rows.append((f"{i}", f"2025-{month:02}-01", gone, None, "x" if has else "y"))
+            if gone:
+                break
+    assert found(rows, had_by_survivors) == ""
+
+
+def test_a_suspicion_is_told_and_refuses_nothing(checked: Checked, tmp_path: Path) -> None:
+    """A rise of prices of half of those who were there, beside their months before."""
+    rows = ending(spread(800))
+    last = {row["Account"]: row["Seen"] for row in rows}
+    for row in rows:
+        there = last[row["Account"]] > "2026-02-01"
+        row["Risen"] = "yes" if there and random.Random(row["Account"]).random() < 0.5 else "no"
+    (tmp_path / "history.csv").write_text(as_csv(rows))
+    report = checked(told(1) + "  Risen: {kind: flag}\n")
+    assert [leak.sign for leak in report.leaks if leak.column == "Risen"] == ["survivors"]
+    assert any("the feature Risen may leak: of who has one value" in n for n in report.notes)
+    assert not any("Risen" in problem for problem in report.problems)

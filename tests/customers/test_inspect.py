@@ -262,3 +262,28 @@ def test_a_first_contract_without_a_value_says_what_to_write(tmp_path: Path) -> 
         ContractError, match=r"customers.yaml:2: lacks value; write value: {monthly"
     ):
         load_contract(tmp_path / "customers.yaml")
+
+
+@pytest.mark.parametrize("word", ["TOTAL", "Summe:", "Total général"])
+def test_a_line_of_the_total_is_nobody_s(word: str, checked: Checked, tmp_path: Path) -> None:
+    """It made every column one that may be blank, and its amount the highest."""
+    rows = renamed(made_rows())
+    last = {**dict.fromkeys(rows[0], ""), "Account": word, "Monthly Fee": "19,876.50"}
+    found = inspected(tmp_path, [*rows, last])
+    told = f"tables.history.leave_out: is {word} in Account the line of the total?"
+    assert told in found.decide
+    assert found.contract.count("required: false") == 1  # of calls, as without the line
+    report = checked(found.contract)
+    assert report.problems == []
+    assert (report.tables[0].used, report.tables[0].left_out) == (400, {"the total": 1})
+
+
+def test_a_customer_called_total_is_one(tmp_path: Path) -> None:
+    """As is a plan of that name; a total is mostly blank, or nobody else has its word."""
+    rows = renamed(made_rows())
+    whole = rows[-1] | {"Account": "Total"}
+    blank = {**dict.fromkeys(rows[0], ""), "Plan": "Total", "Monthly Fee": "9.50"}
+    for last in (whole, blank):
+        named = [row | {"Plan": "Total"} for row in rows[:2]] + rows[2:-1]
+        found = inspected(tmp_path, [*named, last])
+        assert not any("leave_out" in line for line in found.decide)

@@ -27,7 +27,7 @@ def french(heading: str, cell: str = "{:06d}") -> Rows:
         *("N° abonné", "N° client", "Nº", "№ client", "No. client", "Numéro d'abonné"),
         *("Réf. client", "N°", "N° d'adhérent", "N° de contrat", "Kundennr.", "Kunden-Nr"),
         *("Nº cliente", "N.º de cliente", "N° de abonado", "Klantnr", "Klant-nr.", "N. cliente"),
-        *("Kd.-Nr.", "Kdnr", "N. tessera", "N.º do contrato"),
+        *("Kd.-Nr.", "Kdnr", "N. tessera", "N.º do contrato", "Customer #", "Acct#"),
     ],
 )  # fmt: skip
 def test_numbers_of_customers_are_called_so(heading: str) -> None:
@@ -48,8 +48,21 @@ def test_digits_with_leading_zeros_are_a_key_whatever_they_are_called(tmp_path: 
     assert (found.guesses["Dossier"], found.guesses["Courriel"]) == ("id", "left out")
 
 
+def test_few_damaged_cells_take_no_key_away(tmp_path: Path) -> None:
+    """One was enough, and the address was the id."""
+    rows = french("Dossier")
+    for n in range(8):
+        rows[n]["Dossier"] = f"?{n}"
+    assert inspected(tmp_path, rows).guesses["Dossier"] == "id"
+
+
 def test_numbers_that_all_differ_may_be_amounts(tmp_path: Path) -> None:
-    assert inspected(tmp_path, french("Consommation", "{}")).guesses["Courriel"] == "id"
+    found = inspected(tmp_path, french("Consommation", "{}"))
+    assert found.guesses["Courriel"] == "id"
+    assert (
+        "identity.id: e-mail addresses change: does another column name customers?" in found.decide
+    )
+    assert "  id: Courriel   # DECIDE: e-mail addresses change" in found.contract
 
 
 @pytest.mark.parametrize("called", ["Courriel", "E-mail ID"])

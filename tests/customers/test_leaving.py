@@ -178,8 +178,15 @@ def test_leavings_of_years_are_no_month_s(
     ]
     (tmp_path / "history.csv").write_text(as_csv([{**row, "Cancelled": ""} for row in rows]))
     one_table = told(horizon).replace("\n  snapshot: Seen", "")
-    problems = checked(one_table + "left_out: {Cancelled: another one}\n").problems
+    report = checked(one_table + "left_out: {Cancelled: another one}\n")
+    problems = report.problems
     assert len(problems) == found
+    stayed = [int(row["Months"]) for row in rows if row["Cancelled"] == "no"]
+    new = sum(months < horizon for months in stayed)
+    told_so = [note for note in report.notes if "count as having stayed" in note]
+    assert len(told_so) == (new > 0.1 * len(stayed))
+    for note in told_so:
+        assert note.startswith(f"history: {new:,} of the {len(stayed):,} who stayed")
     if found:
         assert f"who left did so more than {horizon} months before 2026-03-" in problems[0]
         [rule] = re.findall(r"leave_out: \[.*?\]", problems[0])  # what it says, typed in

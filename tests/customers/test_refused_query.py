@@ -46,6 +46,16 @@ def test_the_row_of_a_query_is_named_and_where_it_can_be_mended(shown: str) -> N
     assert "path" not in history.split("history.refused.csv")[1]
     assert "active.csv:8 'many'" in active
     assert "name that file in the table's path as well" in active
+    assert "Of words that are meant" not in history + active  # they are no numbers
+
+
+def test_words_that_are_meant_are_mended_in_the_contract(checked: Checked, tmp_path: Path) -> None:
+    """One word of many rows was to be mended in each row."""
+    rows = [row | {"Plan": row["Plan"].replace("Plus", "Plus 2026")} for row in made_rows()]
+    (tmp_path / "history.csv").write_text(as_csv(rows))
+    report, out = checked(), io.StringIO()
+    show_report(report, Path("customers.yaml"), Console(width=80, file=out))
+    assert "`aliases` of the feature ({new name: level})" in out.getvalue()
 
 
 def test_a_log_of_the_history_s_is_by_query_as_that_is(tmp_path: Path) -> None:

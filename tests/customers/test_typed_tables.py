@@ -144,6 +144,19 @@ def test_a_level_is_typed_as_the_contract_spells_it(tmp_path: Path) -> None:
     assert list(frame.loc[["A10000", "A10001", "A10002"], "seats"]) == ["1.0", "2", "5.00"]
 
 
+def test_a_new_name_of_a_plan_is_the_level_that_it_means(tmp_path: Path) -> None:
+    """In another spelling, too; what is neither stays refused."""
+    tables = {"history": {"path": "history.csv"}, "active": {"path": "active.csv"}}
+    features = Document.parse(CONTRACT).value["features"]
+    features["Plan"]["aliases"] = {"Plus 2026": "Plus"}
+    rows = [{k: v for k, v in row.items() if k != "Cancelled"} for row in made_rows(300)]
+    now = [row | {"Plan": row["Plan"].replace("Plus", "PLUS 2026")} for row in rows]
+    now[0]["Plan"] = "Plus 2027"
+    written(tmp_path, contract(tables=tables, features=features), made_rows(), now)
+    active = whole(tmp_path / "active").set_index("customer_id")["plan"]
+    assert active.to_dict() == {row["Account"]: row["Plan"] for row in rows[1:]}
+
+
 def test_a_table_of_active_customers(tmp_path: Path) -> None:
     """Those whom the history knows stay in its split; new ones get one of their own."""
     tables = {"history": {"path": "history.csv"}, "active": {"path": "active.csv"}}

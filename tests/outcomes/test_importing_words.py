@@ -135,3 +135,25 @@ def test_the_command_reads_days_as_the_contract_writes_them(
     with closing(open_feedback_log(LocalArtifactStore(own_home / "store"), own_home)) as log:
         [event] = map(json.loads, log.events())
     assert (event["kind"], event["occurred_at"]) == ("sent", "2025-12-07T00:00:00+01:00")
+
+
+def test_a_list_of_who_left_needs_no_ids_and_no_kinds(own_home: Path) -> None:
+    """As a shop exports it; a later export with more of them adds only these."""
+    file = own_home / "cancellations.csv"
+    names = ("--column", "customer_id=Customer No", "--column", "occurred_at=Cancelled On")
+    rows = ["Customer No,Cancelled On,Reason", "C1,2025-12-07,Moved", "C2,2025-12-07,Other"]
+    file.write_text("\n".join(rows) + "\n")
+    lacking = CliRunner().invoke(app, ["outcomes", "import", str(file), *names])
+    assert lacking.exit_code == 1
+    assert "no column kind" in lacking.output
+    command = ["outcomes", "import", str(file), *names, "--kind", "churned"]
+    assert "2 events added, 0 were there already" in CliRunner().invoke(app, command).output
+    file.write_text("\n".join([*rows, "C3,2025-12-09,Other", "C3,2025-12-10,Other"]) + "\n")
+    assert "2 events added, 2 were there already" in CliRunner().invoke(app, command).output
+    with closing(open_feedback_log(LocalArtifactStore(own_home / "store"), own_home)) as log:
+        events = [json.loads(event) for event in log.events()]
+    assert [(e["customer_id"], e["kind"], e["occurred_at"][:10]) for e in events] == [
+        ("C1", "churned", "2025-12-07"), ("C2", "churned", "2025-12-07"),
+        ("C3", "churned", "2025-12-09"), ("C3", "churned", "2025-12-10"),
+    ]  # fmt: skip
+    assert len({e["event_id"] for e in events}) == 4

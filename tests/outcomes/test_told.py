@@ -40,3 +40,19 @@ def test_an_earlier_version_s_report_is_told(own_home: Path) -> None:
     code, said = run("outcomes", "report")
     assert code == 0
     assert "Decisions count from" not in said
+
+
+def test_what_was_reported_after_it_was_made_is_told(own_home: Path) -> None:
+    """Right after 915 leavings had been imported it said that nobody had left."""
+    reports.publish(own_home, "lift_report", reports.lift_of(-0.12))
+    reports.publish(own_home, "campaign_outcomes", {"events": 1, "left_out": {}})
+    file = own_home / "left.csv"
+    rows = [f"C{i},2026-01-05" for i in range(3)]
+    file.write_text("\n".join(["customer_id,occurred_at", *rows]) + "\n")
+    assert run("outcomes", "import", str(file), "--kind", "churned")[0] == 0
+    code, said = run("outcomes", "report")
+    assert code == 0
+    assert said.splitlines()[0] == (
+        "2 events were reported since this was made: `churn materialize --job measure_outcomes` "
+        "takes them in"
+    )

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from churn_assets.customers.contract.model import Contract
 from churn_assets.customers.inspection.inspect import Inspection
+from churn_assets.customers.quality.columns import NONE_OF
 from churn_assets.customers.quality.drift import NOTABLE
 from churn_assets.customers.quality.profile import ColumnProfile
 from churn_assets.customers.quality.report import QualityReport, TableReport
@@ -25,6 +26,10 @@ MEND = "Mend them in {file}, and name that file in the table's path as well."
 MEND_QUERIED = (
     "{file} shows them. They come from a query: mend them in the database, or have the query "
     "({table}'s sql) write them otherwise or leave them out."
+)
+MEANT = (
+    "Of words that are meant, such as a plan's new name, mend the contract: `aliases` of the "
+    "feature ({new name: level}), another of its `levels`, or a flag's `yes` and `no`."
 )
 _MOST_KINDS = 20
 _MOST_WORDS = 28  # characters of the values shown
@@ -173,6 +178,8 @@ def _show_refusals(table: TableReport, console: Console, queried: bool) -> None:
         f"  {mend.format(file=table.refused_file, table=table.name)}",
         markup=False, highlight=False, soft_wrap=True,
     )  # fmt: skip
+    if any(kind.problem.startswith(NONE_OF) for kind in table.refusals):
+        console.print(f"  {MEANT}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _place(table: TableReport, place: str, queried: bool) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,6 +21,7 @@ from churn_assets.cli.imports import (
     report_import,
 )
 from churn_assets.cli.releases import begun_store, open_registry
+from churn_assets.domain.events import EventKind
 from churn_assets.settings import load_settings
 
 if TYPE_CHECKING:
@@ -64,12 +65,17 @@ def import_(
             "contract's `events` says"
         ),
     ] = None,
+    kind: Annotated[
+        EventKind | None,
+        typer.Option(help="of a file without a kind, as churned for a list of who left"),
+    ] = None,
     force: Force = False,
 ) -> None:
     """Add the events of a file to those of POST /feedback.
 
-    Columns are the fields of POST /feedback: event_id, customer_id, kind, occurred_at and, where
-    known, channel, decision_id and offer_percentage; others are passed over. What a file calls them
+    Columns are the fields of POST /feedback: customer_id, kind (or --kind), occurred_at and, where
+    known, event_id, channel, decision_id and offer_percentage; others are passed over. A row
+    without an event_id is known by what it says. What a file calls them
     otherwise, and its kinds, stands in the contract (`events`). A day alone counts from its
     midnight, in the contract's `people.default_zone`, else the service's. Encoding and delimiter
     are found out. An answer may speak of what an earlier release offered. Reading a file again
@@ -81,10 +87,8 @@ def import_(
     from churn_assets.customers.contract.events import Events
     from churn_assets.customers.contract.model import load_contract
     from churn_assets.customers.reading.days import Days, date_order_of
-    from churn_assets.customers.reading.imports import rows_of
-    from churn_assets.outcomes.importing import record
+    from churn_assets.outcomes.importing import event_rows, record
     from churn_assets.release.offers import offers_in_service, percent_offered
-    from churn_assets.serving.events import FeedbackEvent
     from churn_assets.serving.zones import zone_info
 
     settings = load_settings()
@@ -102,9 +106,9 @@ def import_(
     with _feedback() as log, importing(file) as progress:
         agreed = said.columns.keys() - given.keys()
         if not force:
-            refuse_nobodys(rows_of(FeedbackEvent, file, names, progress, agreed), store)
-        rows = rows_of(FeedbackEvent, file, names, progress, agreed)
-        result = record(noting(rows, noted), log, percent, said, days)
+            refuse_nobodys(event_rows(file, names, progress, agreed, kind), store)
+        rows = event_rows(file, names, progress, agreed, kind)
+        result = record(noting(rows, noted), log, percent, said, days, kind, rows.has("event_id"))
     report_import(rows, "events", result, noted, store, settings.campaign.channels)
 
 
@@ -115,6 +119,11 @@ def report() -> None:
 
     store = open_registry().store
     found = read_report(store, current_artifact(store, "lift_report"))
+    if later := _reported_since(store):
+        typer.echo(
+            f"{later:,} events were reported since this was made: `churn materialize --job "
+            "measure_outcomes` takes them in"
+        )
     typer.echo(found["sentence"])
     if "counted" in found:  # not in reports of before it was said
         typer.echo(found["counted"])
@@ -145,6 +154,25 @@ def report() -> None:
         )
     for line in _not_counted(store, found):
         typer.echo(line)
+
+
+def _reported_since(store: ArtifactStore) -> int:
+    """How many more events there are than the report has read; 0 where it had some that were
+    erased since."""
+    from churn_assets.serving.feedback import open_feedback_log
+    from churn_assets.storage.current import current_artifact, read_report
+
+    ids: list[str] = []
+
+    def counted(part: Collection[str]) -> Collection[str]:
+        ids.extend(part)
+        return part  # all are known: no content is fetched
+
+    with closing(open_feedback_log(store, load_settings().home)) as log:
+        for _ in log.unknown(counted):
+            pass
+    read = read_report(store, current_artifact(store, "campaign_outcomes"))["events"]
+    return max(0, len(ids) - read)
 
 
 def _not_counted(store: ArtifactStore, found: Mapping[str, Any]) -> Iterator[str]:

@@ -93,7 +93,8 @@ class Feature(Part):
         levels: the allowed words, in order where the kind is `ordered`. Without them a category's
             words are learnt, and one that wasn't seen is "other".
         codes: the levels in the order in which trees split them, where that is another one.
-        aliases: what a request may write instead of a level: word -> level.
+        aliases: what a table or a request may write instead of a level, as a plan's new name: word
+            -> level.
         yes, no: the cells of a flag, where they aren't yes/no, y/n, true/false or 1/0.
         required: whether a row, and later a request, has to have it.
         direction: -1 or 1 where churn may only fall or rise with it.

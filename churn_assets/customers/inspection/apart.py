@@ -14,6 +14,7 @@ from churn_assets.customers.reading.table import ReadFile
 from churn_assets.datasets.errors import DataError
 
 _SHARED = 0.5  # of all columns of two files: fewer are of another table
+_FEW = 5  # columns: a list of who left has hardly more than who, when and why
 _LEAVING: Final[tuple[Meaning, ...]] = ("left", "end", "status")
 
 
@@ -63,6 +64,11 @@ def _names(group: Sequence[ReadFile]) -> str:
 
 def _looks_like(file: ReadFile, leaving: frozenset[str]) -> str:
     if told := [name for name in file.columns if name in leaving]:
+        if len(file.columns) <= _FEW:
+            return (
+                f"a list of who left, by {told[0]}: first join it to its customers "
+                "(docs/own-data.md, One table of today)"
+            )
         return f"a history, {told[0]} says who left"
     answer = next((name for name in file.columns if says(name, "answer")), None)
     offered = next((name for name in file.columns if says(name, "offered")), None)

@@ -30,6 +30,7 @@ def first_contract(guess: Guess, paths: Sequence[str], leaks: Sequence[Leak]) ->
         f"    path: {quoted(paths[0]) if len(paths) == 1 else _flow(paths)}",
         *_format(guess, decide),
         *_missing(guess, decide),
+        *_totals(guess, decide),
         "",
         "identity:",
         *_identity(guess, decide),
@@ -83,10 +84,20 @@ def _missing(guess: Guess, decide: Mapping[str, str]) -> list[str]:
     return [line] if asked else []
 
 
+def _totals(guess: Guess, decide: Mapping[str, str]) -> list[str]:
+    """The lines that add up, which are nobody's."""
+    if not (totals := guess.totals):
+        return []
+    rule = f"column: {quoted(totals.column)}, values: {_flow(totals.words)}, reason: the total"
+    return [_asked(f"    leave_out: [{{{rule}}}]", decide, "tables.history.leave_out")]
+
+
 def _identity(guess: Guess, decide: Mapping[str, str]) -> list[str]:
-    lines = [f"  id: {quoted(guess.id.name)}"] if guess.id else [
-        f"  # DECIDE id: {decide['identity.id']}"
-    ]  # fmt: skip
+    lines = (
+        [_asked(f"  id: {quoted(guess.id.name)}", decide, "identity.id")]
+        if guess.id
+        else [f"  # DECIDE id: {decide['identity.id']}"]
+    )
     if guess.snapshot:
         line = f"  snapshot: {quoted(guess.snapshot.name)}"
         lines.append(_asked(line, decide, "identity.snapshot"))

@@ -12,9 +12,10 @@ from churn_assets.customers.headings import Meaning, folded, plain, says
 from churn_assets.customers.inspection.answered import is_it_a_log
 from churn_assets.customers.inspection.dates import Written
 from churn_assets.customers.inspection.flags import find_flags
-from churn_assets.customers.inspection.keys import Keys
+from churn_assets.customers.inspection.keys import Keys, is_about_people
 from churn_assets.customers.inspection.names import LEVELS, is_name, may_be_first_name
 from churn_assets.customers.inspection.paid import Unpaid
+from churn_assets.customers.inspection.totals import Totals
 from churn_assets.customers.inspection.unknown import Unknown, what_of
 from churn_assets.customers.inspection.words import (
     means_yes,
@@ -74,6 +75,7 @@ class Guess:
         self.unpaid: Unpaid | None = None  # of `value`, once somebody has looked
         self.currencies: Mapping[str, Sequence[str]] = {}  # column of several -> codes, likewise
         self.dates: Written | None = None  # of the table, likewise
+        self.totals: Totals | None = None  # likewise; no profile counts those lines
         two = [c for c in columns if c.distinct == 2 and not c.missing]
         marked = [c for c in columns if one_word(c)]
         self.label = _best("left", two)
@@ -261,6 +263,8 @@ class Guess:
             found["tables.history.format"] = asked
         if self.unknown:
             found["tables.history.missing"] = what_of(self.unknown)
+        if self.totals:
+            found["tables.history.leave_out"] = self.totals.question
         if self.answer:
             found["campaign"] = is_it_a_log(self.answer, self.offered)
         if not (self.label or self.end):
@@ -279,6 +283,9 @@ class Guess:
             found["identity.id"] = (
                 "no column names a customer; without one, equal rows are one customer"
             )
+        elif is_about_people(self.id, self.personal):
+            what = self.personal[self.id.name].what
+            found["identity.id"] = f"{what} change: does another column name customers?"
         if self.id and self.snapshot and not self.keys.told:
             found["identity.snapshot"] = (
                 f"is each row as of this day? {self.id.name} has one row on each of "

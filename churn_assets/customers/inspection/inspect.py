@@ -15,6 +15,7 @@ from churn_assets.customers.inspection.draft import first_contract
 from churn_assets.customers.inspection.guess import Guess
 from churn_assets.customers.inspection.keys import find_keys
 from churn_assets.customers.inspection.paid import find_unpaid
+from churn_assets.customers.inspection.totals import take_out_totals
 from churn_assets.customers.inspection.unknown import find_unknown, without_words
 from churn_assets.customers.quality.currencies import currency_columns
 from churn_assets.customers.quality.personal import find_personal
@@ -62,6 +63,7 @@ def inspect_tables(paths: Sequence[str], places: Places, progress: Progress = si
         hold_together(read.files)
         marks = marks_in(connection, read, list(read.columns), table.format)
         _unite(connection, read)
+        totals = take_out_totals(connection, read.columns)
         dates = find_written(connection, read.columns)
         if dates:
             marks = tuple(replace(mark, dates=dates.order) for mark in marks)
@@ -83,7 +85,7 @@ def inspect_tables(paths: Sequence[str], places: Places, progress: Progress = si
         keys = find_keys(connection, columns, marks[0].dates, personal)
         moving = moving_dates(connection, columns, keys, marks[0].dates)
         guess = Guess(columns, keys, unknown, personal, moving)
-        guess.dates = dates
+        guess.dates, guess.totals = dates, totals
         guess.unpaid = find_unpaid(connection, columns, guess.value, marks[0])
         cells_by_name = {c.name: f"c{i}" for i, c in enumerate(columns)}
         guess.currencies = currency_columns(connection, "cells", cells_by_name)

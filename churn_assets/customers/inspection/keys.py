@@ -81,10 +81,10 @@ def _id_of(
     """The one that is called an id, else one whose cells say so; one of addresses or phone numbers
     only where nothing else can be."""
     found = [*named("id", columns), *by_cells]
-    return min(found, key=lambda c: _is_about_people(c, personal), default=None)
+    return min(found, key=lambda c: is_about_people(c, personal), default=None)
 
 
-def _is_about_people(column: ColumnProfile, personal: Mapping[str, Personal]) -> int:
+def is_about_people(column: ColumnProfile, personal: Mapping[str, Personal]) -> int:
     """0 where a column may well be a key; else the more, the less it may be one."""
     about = personal.get(column.name)
     if about is None or not about.mostly:
@@ -100,7 +100,8 @@ def _keys_by_cells(
     naming: Sequence[ColumnProfile],
     also: str = "text",
 ) -> list[ColumnProfile]:
-    """Those of words, and of digits some of which begin with a zero, as no amount does."""
+    """Those of words, and of digits some of which begin with a zero, as no amount does; but for a
+    few, as the line of the total."""
     return [
         c for c in naming
         if c.guess in ("text", also) or _is_padded(connection, f"c{columns.index(c)}")
@@ -109,13 +110,13 @@ def _keys_by_cells(
 
 def _is_padded(connection: duckdb.DuckDBPyConnection, cell: str) -> bool:
     plain = trimmed(cell)
-    some, others = one(
+    some, others, everybody = one(
         connection,
         f"""SELECT count(*) FILTER (regexp_matches({plain}, '^0[0-9]+$')),
-          count(*) FILTER (NOT regexp_matches({plain}, '^[0-9]+$')) FROM cells
+          count(*) FILTER (NOT regexp_matches({plain}, '^[0-9]+$')), count(*) FROM cells
         WHERE NOT {is_missing(cell, ())}""",
     )
-    return bool(some and not others)
+    return bool(some and others <= (1 - _MOST_ROWS) * everybody)
 
 
 def _is_called_snapshot(column: ColumnProfile) -> bool:

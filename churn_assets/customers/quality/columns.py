@@ -28,9 +28,10 @@ from churn_assets.customers.reading.dates import (
     TO_COME,
     slashed_otherwise,
 )
-from churn_assets.customers.reading.numbers import AMOUNT, TELLING, Marks, number_pattern, unclear
+from churn_assets.customers.reading.numbers import AMOUNT, Marks, number_pattern, unclear
 from churn_assets.domain.cells import MISSING, TRUTHS, as_word
 
+NONE_OF = "is none of"
 Reads = Literal["number", "flag", "words", "levels", "date", "date_or_blank"]
 
 # As the ledger and requests have it: `serving.requests.shared.CustomerId`.
@@ -60,6 +61,7 @@ class Column:
         yes, no: of a flag, as `as_word` has them; every other cell is no where `no` is empty.
         unclear: of a contact's flag, what a cell that is neither counts as: it costs no row.
         levels: in order, as `as_word` has them.
+        aliases: another word -> the level that it means, both so.
         uses: what it is for, for reports.
     """
 
@@ -72,6 +74,7 @@ class Column:
     no: tuple[str, ...] = ()
     unclear: bool | None = None
     levels: tuple[str, ...] = ()
+    aliases: tuple[tuple[str, str], ...] = ()
     may_lack: bool = False
     uses: tuple[str, ...] = field(default=(), compare=False)
 
@@ -96,8 +99,11 @@ def _feature(name: str, feature: Feature) -> Column:
             return Column(name, "flag", feature.required, yes=yes, no=no, uses=("feature",))
         case _:
             reads: Reads = "levels" if feature.levels else "words"
-            levels = _words(feature.levels)
-            return Column(name, reads, feature.required, levels=levels, uses=("feature",))
+            return Column(
+                name, reads, feature.required, levels=_words(feature.levels),
+                aliases=tuple((as_word(a), as_word(b)) for a, b in feature.aliases.items()),
+                uses=("feature",),
+            )  # fmt: skip
 
 
 def _yes_no(column: YesNo, use: str) -> Column:
@@ -320,7 +326,11 @@ def value(column: Column, cell: str, marks: Marks) -> str:
         case "date" | "date_or_blank":
             return date(cell, marks.dates, marks.zone)
         case "levels":
-            return f"CASE WHEN {word(cell)} IN {listed(column.levels)} THEN {word(cell)} END"
+            also = " ".join(
+                f"WHEN {word(cell)} = {text(alias)} THEN {text(level)}"
+                for alias, level in column.aliases
+            )
+            return f"CASE WHEN {word(cell)} IN {listed(column.levels)} THEN {word(cell)} {also} END"
         case "words":
             return trimmed(cell)
 
@@ -344,7 +354,7 @@ def as_level(value: str, levels: Iterable[str]) -> str:
 
 def spelled(column: Column) -> tuple[str, ...]:
     """Cells that are values of the column even where they usually mean "missing", as "none"."""
-    return (*column.yes, *column.no, *column.levels)
+    return (*column.yes, *column.no, *column.levels, *(alias for alias, _ in column.aliases))
 
 
 def problem(column: Column, typed: str, missing: str, cell: str, marks: Marks) -> str:
@@ -374,7 +384,7 @@ def problem(column: Column, typed: str, missing: str, cell: str, marks: Marks) -
             quoted = f"starts_with({trimmed(cell)}, chr(39))"
             cases.append(f"WHEN {quoted} THEN 'begins with an apostrophe'")
         case "flag" | "levels":
-            needed = f"is none of {', '.join(spelled(column))}"
+            needed = f"{NONE_OF} {', '.join(spelled(column))}"
             cases.append(f"WHEN {typed} IS NULL THEN {text(needed)}")
         case "date" | "date_or_blank":
             otherwise = text(slashed_otherwise(marks.dates))
@@ -388,10 +398,3 @@ def problem(column: Column, typed: str, missing: str, cell: str, marks: Marks) -
 def is_amount(cell: str, pattern: str) -> str:
     """Whether the cell, without blanks and a currency around it, is all of the pattern."""
     return f"regexp_full_match({amount(cell)}, {text(pattern)})"
-
-
-def counts_of_marks(cell: str) -> dict[str, str]:
-    """Name -> SQL that counts the cells which tell how numbers are written."""
-    return {
-        mark: f"count(*) FILTER ({is_amount(cell, pattern)})" for mark, pattern in TELLING.items()
-    }

@@ -16,6 +16,10 @@ knows too much if it is given there (or missing, or has one certain value)
 What helps to foresee, as complaints do, is had by some who stay. By the months of first snapshots,
 since of those who were there first the most have left: an old tariff or a column that ended is
 theirs.
+
+The other way round, what was given to all who were still there, as a rise of prices, and joined
+onto their months before, is had by survivors: nobody who has it left until then, and afterwards
+they do (`had_by_survivors`).
 """
 
 from __future__ import annotations
@@ -27,6 +31,10 @@ CHANCE = 1e-4
 OF_LEAVERS = 0.1
 OF_EXPECTED = 0.05
 FROM_THE_FIRST = 0.9
+OF_ROWS = 0.1
+AS_THE_OTHERS = 0.5
+"""Of the rate of all: at least so often those leave afterwards who were survivors before. Whom
+something protects, such as a minimum term without end, leave more seldom than that."""
 YEARS = 10
 """An end that is further away is none: 9999-12-31."""
 
@@ -82,7 +90,8 @@ def known_too_early(connection: duckdb.DuckDBPyConnection, source: str, value: s
             continue
         has = {"is missing": f"{value} IS NULL", "is given": f"{value} IS NOT NULL"}.get(how)
         told = [] if has else [which]
-        if _is_from_the_first(connection, source, has or f"coalesce({value} = ?, false)", told):
+        has = has or f"coalesce({value} = ?, false)"
+        if _is_from_the_first(connection, source, has, told, "bool_or(later)"):
             return (
                 f"in first snapshots, longer than the horizon before a leaving, it {how} for "
                 f"{rows:,} customers, of whom {later:,} left later; of as many of the same months "
@@ -91,20 +100,76 @@ def known_too_early(connection: duckdb.DuckDBPyConnection, source: str, value: s
     return ""
 
 
+def had_by_survivors(connection: duckdb.DuckDBPyConnection, source: str, value: str) -> str:
+    """Why a column seems to have been given to those who were still there, and written onto their
+    earlier months; empty where it doesn't.
+
+    One of its values is had in a tenth of the rows before some month, at least; of those rows a
+    twentieth, at most, of how many would be if they were as the others of their months are followed
+    by a leaving, which chance would do less than once in 10,000 times (as `known_too_early`); from
+    that month on at least half as many as would be; and nine in ten of who ever have it do in their
+    first snapshot. It is a suspicion: whom a contract of a year bound who all joined at once look
+    the same.
+
+    Args:
+        connection: of the workspace.
+        source: a table that has the columns of `first_rows`, `row`, and whether it is followed by a
+            leaving within the horizon, `outcome`.
+        value: SQL of the column's values there.
+    """
+    found = connection.execute(
+        f"""WITH months AS (
+              SELECT month, count(*) AS rows, avg(CAST(outcome AS INT)) AS rate FROM {source}
+              WHERE outcome IS NOT NULL GROUP BY month),
+            had AS (
+              SELECT {value} AS v, month, count(*) AS n, count(*) FILTER (outcome) AS k
+              FROM {source} WHERE outcome IS NOT NULL AND {value} IS NOT NULL GROUP BY v, month),
+            run AS (
+              SELECT v, month, sum(n) OVER before AS n, sum(k) OVER before AS k,
+                     sum(n * rate) OVER before AS e, sum(k) OVER every AS all_k,
+                     sum(n * rate) OVER every AS all_e, count(*) OVER () AS tried
+              FROM had JOIN months USING (month)
+              WINDOW before AS (PARTITION BY v ORDER BY month), every AS (PARTITION BY v))
+        SELECT v, max(month), arg_max(k, month), arg_max(e, month), arg_max(n, month),
+               any_value(all_k), any_value(all_e), any_value(tried)
+        FROM run WHERE k <= {OF_EXPECTED} * e GROUP BY v"""
+    ).fetchall()
+    for which, until, left, expected, rows, all_left, all_expected, tried in found:
+        since = all_left - left
+        if not since or since < AS_THE_OTHERS * (all_expected - expected):
+            continue
+        if tried * pdtr(left, expected) >= CHANCE:
+            continue
+        [(of_all,)] = connection.execute(
+            f"SELECT count(*) FROM {source} WHERE outcome IS NOT NULL AND month <= ?", [until]
+        ).fetchall()
+        if rows < OF_ROWS * of_all:
+            continue
+        has = f"coalesce({value} = ?, false)"
+        if _is_from_the_first(connection, source, has, [which], "true"):
+            return (
+                f"of who has one value of it {left:,} left after snapshots up to {until:%Y-%m}, of "
+                f"as many others of the same months {expected:,.0f}, and {since:,} left since: it "
+                "may have been written down then, and joined onto the months before"
+            )
+    return ""
+
+
 def _is_from_the_first(
-    connection: duckdb.DuckDBPyConnection, source: str, has: str, told: list[object]
+    connection: duckdb.DuckDBPyConnection, source: str, has: str, told: list[object], of: str
 ) -> bool:
-    """Whether those who left later have something from their first snapshot on, or came to it.
+    """Whether customers have something from their first snapshot on, or came to it.
 
     Args:
         has: SQL of whether a row has it, BOOLEAN.
         told: its parameters.
+        of: SQL of which customers, an aggregate of their rows.
     """
     [(first, ever)] = connection.execute(
         f"""SELECT count(*) FILTER (first), count(*) FROM
               (SELECT bool_or(has AND later IS NOT NULL) AS first FROM
                  (SELECT row, later, {has} AS has FROM {source})
-               GROUP BY row HAVING bool_or(later) AND bool_or(has))""",
+               GROUP BY row HAVING {of} AND bool_or(has))""",
         told,
     ).fetchall()
     return bool(first >= FROM_THE_FIRST * ever)

@@ -1,13 +1,14 @@
 """Leakage: columns that know who left because they were written down afterwards.
 
-Seven signs, each by measurement or by name:
+Eight signs, each by measurement or by name:
 - a column alone ranks the outcome above AUC 0.95 (words by their rates in the other half of rows);
 - it is missing for one of the two outcomes only, and chance doesn't do that (below 1 in 10,000);
 - it is given for those who left only, by the same measure, or for those who stayed only, and for
   half of them: few whom somebody looks after, and of whom nobody left, are no leak;
 - one of its words is only had by those who left, by the same measure, and by a tenth of them;
 - it is given, or missing, or has a value for hardly anybody but customers who left later, in rows
-  of months before (`hindsight`);
+  of months before, or nobody who has a value left before some month (`hindsight`); the latter is
+  a suspicion;
 - its name says that it comes afterwards, as "Churn Reason" or "Customer Status";
 - its values are means of the outcome in groups, of all rows or of those where another column says
   yes or no, far closer than chance (a twentieth of the means' standard errors); or the difference
@@ -30,10 +31,10 @@ import duckdb
 
 from churn_assets.customers.headings import says
 from churn_assets.customers.quality.columns import text
-from churn_assets.customers.quality.hindsight import known_too_early
+from churn_assets.customers.quality.hindsight import had_by_survivors, known_too_early
 from churn_assets.customers.quality.workspace import one
 
-Sign = Literal["auc", "missing", "given", "word", "hindsight", "name", "group_mean"]
+Sign = Literal["auc", "missing", "given", "word", "hindsight", "survivors", "name", "group_mean"]
 Role = Literal["feature", "left_out", "unused"]
 
 WORDS = {
@@ -86,6 +87,11 @@ class Leak:
     role: str
     sign: Sign
     why: str
+
+    @property
+    def certain(self) -> bool:
+        """Whether a contract has to leave it out, or a person is asked to look."""
+        return self.sign != "survivors"
 
 
 @dataclass(frozen=True)
@@ -163,6 +169,8 @@ def find_leaks(
             yield Leak(column.name, column.role, *one_only)
         if snapshots and (why := known_too_early(connection, source, column.value)):
             yield Leak(column.name, column.role, "hindsight", why)
+        elif snapshots and (why := had_by_survivors(connection, source, column.value)):
+            yield Leak(column.name, column.role, "survivors", why)
         if column.numeric and (why := _group_mean(connection, rows, column, binary or {})):
             means.append(column)
             yield Leak(column.name, column.role, "group_mean", why)

@@ -148,10 +148,11 @@ def _long_ago(
         yield (
             f"{judged.name}: {early:,} of the {left:,} who left did so more than "
             f"{identity.horizon_months:g} months before {last:%Y-%m-%d}, the first on "
-            f"{first:%Y-%m-%d}: leave those out (tables.{judged.name}.leave_out: [{{column: "
-            f"{identity.churned.end_date}, before: {since:%Y-%m-%d}, reason: left long ago}}]), or "
-            "give each customer a row for each month until they left (identity.snapshot); or else "
-            "set horizon_months to all that time"
+            f"{first:%Y-%m-%d}: best give each customer a row for each month until they left "
+            "(identity.snapshot; docs/own-data.md, One table of today). Or leave those out "
+            f"(tables.{judged.name}.leave_out: [{{column: {identity.churned.end_date}, before: "
+            f"{since:%Y-%m-%d}, reason: left long ago}}]), where enough are left to learn from; or "
+            "set horizon_months to all that time, for the risk of leaving within it"
         )
 
 

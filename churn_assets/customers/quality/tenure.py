@@ -9,7 +9,7 @@ import duckdb
 from churn_assets.customers.contract.expression import columns_of, to_sql
 from churn_assets.customers.contract.model import CustomerPart
 from churn_assets.customers.quality.judging import USED, Judged, with_first_row
-from churn_assets.customers.quality.leaving import happened, latest_leaving
+from churn_assets.customers.quality.leaving import happened, has_left, latest_leaving
 from churn_assets.customers.quality.said import Said
 from churn_assets.customers.quality.workspace import one
 from churn_assets.customers.reading.dates import DAYS_OF_A_MONTH
@@ -52,6 +52,37 @@ def months_of(part: CustomerPart, judged: Judged) -> str:
     else:
         seen = f"max({since}) OVER ()"
     return f"greatest(date_diff('day', {since}, {seen}) / {DAYS_OF_A_MONTH}, 0)"
+
+
+NEW = 0.1
+"""Of those who stayed: how many may have been customers for less than the horizon."""
+
+
+def not_long_enough(
+    connection: duckdb.DuckDBPyConnection, judged: Judged, part: CustomerPart
+) -> Iterator[str]:
+    """The note of a table without snapshots many of whose customers came within the horizon: they
+    count as ones who stayed through it, and the risk of the new comes out too low."""
+    identity = part.identity
+    if identity.snapshot or judged.name != "history":
+        return
+    try:
+        months, left = months_of(part, judged), has_left(identity, judged)
+    except KeyError:
+        return  # a column is missing: said already
+    new, stayed = one(
+        connection,
+        f"""SELECT count(*) FILTER (months < {identity.horizon_months}), count(*)
+        FROM (SELECT {months} AS months, {left} AS gone FROM {judged.name} WHERE {USED})
+        WHERE NOT gone""",
+    )
+    if new > NEW * stayed:
+        yield (
+            f"{judged.name}: {new:,} of the {stayed:,} who stayed have been customers for less "
+            f"than the {identity.horizon_months:g} months of the horizon, and count as having "
+            "stayed through it: the risk comes out too low, of the new most. A shorter horizon "
+            "or a row for each month (identity.snapshot) has it right"
+        )
 
 
 MOST_MOVED = 0.1

@@ -12,10 +12,11 @@ from typing import Any
 import duckdb
 
 from churn_assets.customers.contract.tables import Format
-from churn_assets.customers.quality.columns import counts_of_marks
+from churn_assets.customers.quality.columns import is_amount
 from churn_assets.customers.reading.numbers import (
     DECIMAL_COMMA,
     DECIMAL_POINT,
+    TELLING,
     Marks,
     marks_of,
 )
@@ -97,8 +98,11 @@ def _telling(
     there = [column for column in columns if column in file.columns]
     for start in range(0, len(there), _AT_ONCE):
         asked = there[start : start + _AT_ONCE]
-        wanted = [pair for c in asked for pair in counts_of_marks(cell_of(file, c)).items()]
-        found = one(connection, f"SELECT {', '.join(sql for _, sql in wanted)} FROM {rows}")
+        wanted = [
+            (mark, is_amount(cell_of(file, c), TELLING[mark])) for c in asked for mark in TELLING
+        ]
+        sought = ", ".join(f"count(*) FILTER ({tells})" for _, tells in wanted)
+        found = one(connection, f"SELECT {sought} FROM {rows}")
         for (mark, _), count in zip(wanted, found, strict=True):
             counts[mark] += count
     return +counts

@@ -36,16 +36,19 @@ def rows_of(
     columns: Mapping[str, str] | None = None,
     progress: Progress = silent,
     agreed: Collection[str] = (),
+    spared: Collection[str] = (),
 ) -> Rows:
     """The rows of a file with the model's fields; raises what `Rows` raises.
 
     Args:
+        spared: fields that the model needs and a file doesn't.
         columns: the field -> the file's name of it, where it has another.
         agreed: of these fields, those that are named once and for all files: where a row need not
             say them, a file need not have them.
     """
     fields = model.model_fields
     needed = [name for name, field in fields.items() if field.is_required()]
+    needed = [name for name in needed if name not in spared]
     optional = {*agreed}.difference(needed)
     return Rows(file, needed, tuple(fields), columns, progress, optional=optional)
 

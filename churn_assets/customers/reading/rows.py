@@ -103,6 +103,10 @@ class Rows:
         self._check(needed, names)
         self.passed_over = tuple(name for name in columns if name not in self._fields)
 
+    def has(self, field: str) -> bool:
+        """Whether the file has a column of the field, whatever it is called there."""
+        return any(self._fields.get(name) == field for name in self._columns)
+
     def __iter__(self) -> Iterator[Row]:
         places = [
             (self._fields[name], i) for i, name in enumerate(self._columns) if name in self._fields
