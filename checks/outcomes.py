@@ -20,6 +20,8 @@ from churn_assets.storage.protocol import Artifact
 
 SEVERITY = {"warn": dg.AssetCheckSeverity.WARN, "error": dg.AssetCheckSeverity.ERROR}
 WATCHED = {
+    "as_many_customers_are_active_as_lately": "No tenth fewer customers are active than on some "
+    "day of the last 30: the table wasn't exported by half.",
     "customers_are_like_those_learnt_from": "Today's customers are as those that the models learnt "
     "from: by column, and to a classifier.",
     "scores_are_as_before": "Risk and acceptance of the customers decided on lately are as before.",

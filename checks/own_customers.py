@@ -25,6 +25,7 @@ import dagster as dg
 
 from checks.attach import check_on
 from checks.predictors import Gate
+from churn_assets.customers import counted
 from churn_assets.customers.quality.said import recorded_line, recorded_problems
 from churn_assets.customers.schema import load_schema
 from churn_assets.messages.shield.own_words import unfit_words
@@ -165,6 +166,36 @@ def _tables_hold_the_contract(store: StoreResource, history: Artifact) -> dg.Ass
     )
 
 
+COUNTED = {
+    counted.ACTIVE: (
+        "as_many_customers_are_active_as_lately",
+        "no tenth fewer customers are active than on some day of the last 30",
+    ),
+    counted.HISTORY: (
+        "the_history_is_as_long_as_lately",
+        "the history has no tenth fewer rows that can be used than on some day of the last 30",
+    ),
+}
+"""Asset -> the check of its table's length, and what it holds. It warns: some tables do get
+shorter, and nothing in one tells that its export broke off."""
+
+
+def _is_as_long_as_lately(asset: str) -> dg.AssetChecksDefinition:
+    name, about = COUNTED[asset]
+
+    def judge(store: StoreResource, _: Artifact) -> dg.AssetCheckResult:
+        artifacts = store.open()
+        fall = counted.fall_of(artifacts, asset)
+        return dg.AssetCheckResult(
+            passed=fall is None,
+            severity=dg.AssetCheckSeverity.WARN,
+            description=counted.fewer(artifacts, asset),
+            metadata={} if fall is None else fall._asdict(),
+        )
+
+    return check_on(asset, judge, name=name, about=about, blocking=False)
+
+
 def _on_risk(gate: Gate) -> dg.AssetChecksDefinition:
     return check_on(
         "risk_model",
@@ -183,4 +214,4 @@ def own_checks() -> list[dg.AssetChecksDefinition]:
         name="tables_hold_the_contract",
         about=TABLES_HOLD,
     )
-    return [table, *gates]
+    return [table, *map(_is_as_long_as_lately, COUNTED), *gates]

@@ -15,6 +15,7 @@ const MEASURES = {
 };
 const points = (share) => `${(100 * share).toFixed(1)} points`;  // of two shares' difference, which isn't a part of either
 const WATCHED = {
+  as_many_customers_are_active_as_lately: "As many customers are active as lately",
   customers_are_like_those_learnt_from: "Customers are as the models know them",
   scores_are_as_before: "Scores are as before",
   risk_came_true: "The predicted risk comes true",

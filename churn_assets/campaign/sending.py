@@ -170,7 +170,7 @@ def export(
     rows = _list_of(campaigns, plan, due)
     if rows and noted:
         with campaigns.ledger.writing() as connection:
-            keep_taken(connection, day, _events(plan, due))
+            keep_taken(connection, day, _events(campaigns, plan, due))
     return DayList(plan.plan_id, rows, due.done, dict(+due.dropped))
 
 
@@ -260,7 +260,7 @@ def _write(
             which hand-over of the day it is, from 1, before the transaction ends; what it raises
             leaves the ledger as it was.
     """
-    events = _events(plan, due)
+    events = _events(campaigns, plan, due)
     cooldown = campaigns.config.rules.cooldown_days
     # From the same midnight as the rule has it: what it lets pass is sent, so it has to be written.
     since = datetime.combine(day - timedelta(days=cooldown - 1), time(), tzinfo=UTC)
@@ -282,8 +282,9 @@ def _write(
     return HandOver(new, due.done + len(known), dict(+due.dropped))
 
 
-def _events(plan: Plan, due: Due) -> list[Event]:
+def _events(campaigns: Campaigns, plan: Plan, due: Due) -> list[Event]:
     """What is due, as the ledger has it."""
+    reach = {name: channel.reach for name, channel in campaigns.config.channels.items()}
     return [
         Event(
             event_key=key_of(row),
@@ -295,6 +296,7 @@ def _events(plan: Plan, due: Due) -> list[Event]:
             plan_id=plan.plan_id,
             expected_cost=row["expected_cost"],
             cost_of_percent=row["cost_of_percent"],
+            accept_prob=row["accept_prob"] * reach.get(row["channel"], 1.0),
         )
         for row, window in zip(due.contacts, due.windows, strict=True)
     ]

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
 from churn_assets.campaign.contacts.event import PERIOD
 from churn_assets.campaign.contacts.history import History
+from churn_assets.campaign.contacts.tellings import Contact
 from churn_assets.campaign.discounts import IN_USE, last_heard
 from churn_assets.campaign.spending import with_answers_of_strangers
 
 FEW = 20
-"""Contacts that may all stay unanswered: of fewer, silence says nothing."""
-EXPECTED = 3.0
-"""Answers that as many earlier contacts had: that none of so many comes is chance once in 20 times
-(exp(-3), the rule of three). Where few accept and nobody reports refusals, weeks may be silent."""
+"""Contacts that may still be answered by a way that is behind: of fewer there is nothing to say."""
+CHANCE = 0.01
+"""Probability of so long a silence, by what is expected of each contact, above which it may well be
+chance: of 25 contacts that 3 % accept, 47 % of campaigns hear nothing."""
+LEAST_SAID = 0.001
+PRIOR = 5.0
+"""Answers that are taken to have come as expected, beside those that are known."""
 WAYS = {True: "`churn campaign import FILE`", False: "`POST /feedback`"}
 MISSING = (
     "Answers are missing since {since}: of {contacts:,} contacts that were handed over since then, "
-    "each more than {days} days ago, no answer is known. Until one is, a month's budget counts "
-    "them at their expected cost, and nothing is learnt from them. Report what customers accepted "
-    "and refused by `POST /feedback` or `churn campaign import FILE`; where nobody accepted, "
-    "report `refused`"
+    "each more than {days} days ago, no answer is known, though {expected:,.1f} were to be "
+    "expected: chance alone would be so silent in {chance} of cases. Until an answer is known, a "
+    "month's budget counts them at their expected cost, and nothing is learnt from them. Report "
+    "what customers accepted and refused by `POST /feedback` or `churn campaign import FILE`; "
+    "where nobody accepted, report `refused`"
 )
 BEHIND = (
     "What is told by {way} is known until {since} only, and other answers come by {other}: "
@@ -37,7 +43,8 @@ def missing_answers(
 ) -> str | None:
     """A sentence about plans' contacts that nobody has answered, nor any that was made after them,
     for longer than answers are waited for (`PERIOD`): by any of the ways that answers come, else by
-    the one that is behind. None where they are few, or where there is nothing to expect yet.
+    the one that is behind. None where such a silence may be chance (`CHANCE`): the product of each
+    contact's probability to stay unanswered.
 
     Args:
         histories: by customer id, all that the ledger has.
@@ -48,9 +55,17 @@ def missing_answers(
     last = last_heard(told, now)
     heard = max(last.values(), default=None)
     late = _unanswered(told, heard, now)
-    if len(late) >= FEW and (heard is None or len(late) * _answered(told, heard) >= EXPECTED):
-        since = (heard or min(late)).astimezone(now.tzinfo).date()
-        return MISSING.format(since=since, contacts=len(late), days=PERIOD.days)
+    expected = _expected(told, heard, late)
+    chance = math.prod(1 - each for each in expected)
+    if chance <= CHANCE:
+        since = heard or min(contact.when for contact in late)
+        return MISSING.format(
+            since=since.astimezone(now.tzinfo).date(),
+            contacts=len(late),
+            days=PERIOD.days,
+            expected=sum(expected),
+            chance=f"{chance:.1%}" if chance >= LEAST_SAID else f"less than {LEAST_SAID:.1%}",
+        )
     if len(last) < len(WAYS):
         return None
     behind = min(last, key=lambda way: last[way])
@@ -68,10 +83,10 @@ def missing_answers(
 
 def _unanswered(
     histories: Iterable[History], after: datetime | None, now: datetime
-) -> list[datetime]:
-    """When plans' contacts were made, later than that, that there was time to answer by now."""
+) -> list[Contact]:
+    """Plans' contacts that were made later than that, and that there was time to answer by now."""
     return [
-        contact.when
+        contact
         for history in histories
         for contact in history.contacts
         if contact.expected_cost is not None
@@ -81,12 +96,31 @@ def _unanswered(
     ]
 
 
-def _answered(histories: Iterable[History], until: datetime) -> float:
-    """Share of plans' contacts up to then that were answered; 1 where there are none."""
-    answers = [
-        contact.answer is not None
+def _expected(
+    histories: Iterable[History], until: datetime | None, late: Iterable[Contact]
+) -> list[float]:
+    """Probability that each late contact is answered: what its decision expected, times how many
+    answers there were of plans' contacts up to then for each that was expected of them. Refusals
+    that are reported are answers, so this may be more than is accepted.
+
+    Of a contact that was handed over by an earlier version, which noted no probability, it is the
+    share of those that were answered; while none was, nothing is expected of it.
+    """
+    made = [
+        contact
         for history in histories
         for contact in history.contacts
-        if contact.expected_cost is not None and contact.when <= until
+        if contact.expected_cost is not None and until is not None and contact.when <= until
     ]
-    return sum(answers) / len(answers) if answers else 1.0
+    noted = [contact for contact in made if contact.accept_prob is not None]
+    expected = sum(contact.accept_prob or 0.0 for contact in noted)
+    times = (_answered(noted) + PRIOR) / (expected + PRIOR)
+    share = _answered(made) / len(made) if made else 0.0
+    return [
+        share if contact.accept_prob is None else min(1.0, times * contact.accept_prob)
+        for contact in late
+    ]
+
+
+def _answered(contacts: Iterable[Contact]) -> int:
+    return sum(contact.answer is not None for contact in contacts)

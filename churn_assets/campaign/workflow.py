@@ -38,6 +38,7 @@ from churn_assets.campaign.stored_plans import (
     put_plan,
     remove_unneeded,
 )
+from churn_assets.customers.counted import ACTIVE, fewer
 from churn_assets.customers.people import people_file
 from churn_assets.domain.experiment import (
     CONTROL,
@@ -156,6 +157,7 @@ class Campaigns:
             draw=lambda customer_id: exploration_draw(
                 customer_id, running, now, serving.release_id
             ),
+            fewer=fewer(self.store, ACTIVE),
         )
         return Planner(sources, self.config, now)
 

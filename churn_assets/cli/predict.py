@@ -218,7 +218,10 @@ def reason(errors: list[dict[str, Any]], names: Mapping[str, str]) -> str:
     Args:
         names: field -> what the file calls it.
     """
-    return "; ".join(": ".join([*_named(error["loc"], names), error["msg"]]) for error in errors)
+    return "; ".join(
+        ": ".join([*_named(error["loc"], names), error["msg"].removeprefix("Value error, ")])
+        for error in errors
+    )
 
 
 def _named(loc: list[str | int], names: Mapping[str, str]) -> list[str]:

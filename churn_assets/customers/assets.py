@@ -7,11 +7,13 @@ refuses, before anything learns from it.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
+from churn_assets.customers import counted
 from churn_assets.customers.campaign import write_contacts
 from churn_assets.customers.campaign_schema import CampaignSchema, load_campaign
 from churn_assets.customers.contract.model import Contract, load_contract
@@ -130,9 +132,12 @@ def _own() -> list[dg.AssetsDefinition]:
                 report = write_history(contract, own_tables.places, own_tables.refused, out)
             except _TO_DATA as error:
                 raise data_failure(error, SETTING) from error
-            artifact = store.open().put("customer_history", out)
+            artifacts = store.open()
+            artifact = artifacts.put("customer_history", out)
             schema = load_schema(out)
         [table] = [table for table in report.tables if table.name == "history"]
+        now = datetime.now(UTC)
+        counted.note(artifacts, counted.HISTORY, contract.name, table.used, now)
         figures = {
             "contract": contract.name,
             "dagster/row_count": table.used,
@@ -151,8 +156,9 @@ def _own() -> list[dg.AssetsDefinition]:
         artifacts = store.open()
         with scratch_folder("active_customers") as out:
             try:
+                contract = own_tables.contract()
                 rows = write_active(
-                    own_tables.contract(),
+                    contract,
                     own_tables.places,
                     own_tables.refused,
                     artifacts.get(customer_history),
@@ -161,6 +167,7 @@ def _own() -> list[dg.AssetsDefinition]:
             except _TO_DATA as error:
                 raise data_failure(error, SETTING) from error
             artifact = artifacts.put("active_customers", out)
+        counted.note(artifacts, counted.ACTIVE, contract.name, rows, datetime.now(UTC))
         return _made(artifact, {"dagster/row_count": rows})
 
     return [customer_history, active_customers]

@@ -297,8 +297,9 @@ _LAST = re.compile(
 
 
 def plain(name: str) -> str:
-    """A column's name in lower case, its words apart; the signs № and # are words."""
-    name = name.replace("№", " No ")
+    """A column's name in lower case, its words apart; the signs № and # are words, and an accent
+    that is written apart from its letter (NFD, as some systems name things) ends none."""
+    name = unicodedata.normalize("NFC", name).replace("№", " No ")
     name = re.sub(r"^\s*#", "number of ", name).replace("#", " number ")
     return " ".join(re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[_\W]+", " ", name).lower().split())
 

@@ -25,6 +25,12 @@ OF_PIPES = "[pipes]"
 LOG_TAG = "churn/log"
 """The tag of a run that names the file with what its libraries and stages printed."""
 
+GOES_ON = (
+    "what depends on it isn't made; the rest is, and isn't made again by the next run, so that you "
+    "may stop this one (Ctrl-C)"
+)
+"""Said of a blocking check that failed: the messages, say, need no customers, and take minutes."""
+
 FIGURES = 3
 """Of what a check found, shown on the screen; the UI has all."""
 
@@ -145,7 +151,8 @@ def to_run_event(entry: dg.EventLogEntry) -> RunEvent | None:
         kind: Kind = "check_warned" if warned else "check_failed"
         if check.passed:
             kind = "check_passed"
-        told = "; ".join(filter(None, (check.description, _figures(check.metadata))))
+        blocks = GOES_ON if check.blocking and kind == "check_failed" else ""
+        told = "; ".join(filter(None, (check.description, _figures(check.metadata), blocks)))
         return RunEvent(kind, subject, told, entry.timestamp)
     return None
 

@@ -37,6 +37,7 @@ from churn_assets.outcomes.stored import challenger, latest_report, learnt_from_
 from churn_assets.outcomes.uplift import whom_to_contact
 from churn_assets.outcomes.watching.finding import worsened
 from churn_assets.outcomes.watching.harm import answer_harm
+from churn_assets.outcomes.watching.inputs import customers_counted
 from churn_assets.outcomes.watching.plots import pictures as drift_pictures
 from churn_assets.outcomes.watching.report import Serving, says_the_same, watch
 from churn_assets.outcomes.worth import Worth
@@ -260,6 +261,7 @@ def drift_report(
         budget_price.read(artifacts),
         _currency_in_service(artifacts, messages_config),
         lambda: learnable(outcomes, accept_models(artifacts), world, fewest, days),
+        customers_counted(artifacts),
     )
     before = latest_report(artifacts, "drift_report")
     if before and says_the_same(report, before):

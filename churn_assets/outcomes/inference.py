@@ -7,7 +7,6 @@
 | `adjusted_difference` | of means, by regression with interactions, HC2 errors | Lin 2013 |
 | `confidence_sequence` | of a mean, valid at all sample sizes at once | Waudby-Smith et al. 2024 |
 | `doubly_robust_scores` | one unbiased effect a customer, propensity known | Robins et al. 1994 |
-| `holm` | p-values after many looks | Holm 1979 |
 | `enough_of_both` | where a comparison of two groups' worth says anything | Cochran 1954 |
 | `effective_number` | how many equal ones unequal weights are worth | Kish 1965 |
 | `customers_needed` | for a difference of two proportions | Fleiss et al. 2003 |
@@ -22,7 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy import special
 
 from churn_assets.domain.statistics import Estimate, Floats, wilson_interval
@@ -204,23 +203,6 @@ def reach(count: Any, deviation: Any, plan: int, level: float = LEVEL) -> Any:
     inflated = count * rho2 + 1
     inside = 2 * inflated / (count**2 * rho2) * np.log(np.sqrt(inflated) / level)
     return deviation * np.sqrt(inside)
-
-
-def p_value(effect: Estimate) -> float:
-    """Two-sided, normal, of no effect."""
-    if effect.error == 0:
-        return float(effect.value == 0)
-    return float(2 * special.ndtr(-abs(effect.value) / effect.error))
-
-
-def holm(p_values: ArrayLike) -> Floats:
-    """The p-values (K,) adjusted so that P(any false finding) stays below the level."""
-    p = np.asarray(p_values, np.float64)
-    order = np.argsort(p, kind="stable")
-    stepped = np.maximum.accumulate((len(p) - np.arange(len(p))) * p[order])
-    adjusted = np.empty_like(p)
-    adjusted[order] = np.minimum(stepped, 1)
-    return adjusted
 
 
 def customers_needed(

@@ -7,7 +7,7 @@ customer's outcome is that of the horizon that began with the first decision aft
 Four measures a customer: `churn` (0/1), `retained_value` (the customer's value if they stayed),
 `spend` (discounts accepted, and what the contacts themselves cost) and `net` (retained value minus
 spend). The verdict is about `net`, and is read from the interval that is valid at every look, since
-people look every day.
+people look every day; so are those of the segments, and the check of the groups' sizes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -29,13 +28,13 @@ from churn_assets.outcomes import inference, leaving
 from churn_assets.outcomes.config import OutcomesConfig
 from churn_assets.outcomes.drawn import awaited, measured
 from churn_assets.outcomes.inference import TooFewError
+from churn_assets.outcomes.sample_ratio import sample_ratio
+from churn_assets.outcomes.segments import segments
 from churn_assets.outcomes.worth import PLAIN, Worth
 
 MEASURES = ("churn", "retained_value", "spend", "net")
 COVARIATES = ("churn_risk", "customer_value")
 VALUE = COVARIATES.index("customer_value")
-RISK_BANDS = (0.0, 0.2, 0.5, 1.0)
-VALUE_BANDS = 3
 OF_INTEREST = 0.025
 """Of a year's value: the smallest gain that would matter, where the settings don't say. 20 a
 customer are next to nothing for an insurance and a quarter of what some subscriptions bring."""
@@ -133,7 +132,7 @@ def lift_report(customers: Customers, config: OutcomesConfig, currency: str = ""
     lower, upper = float(sequence.lower[-1]), float(sequence.upper[-1])
     of_interest = _of_interest(customers, config)
     needed = _more_needed(customers, scores, of_interest, config)
-    ratio = _sample_ratio(customers)
+    ratio = sample_ratio(counts["control"], counts["customers"], customers.control_share)
     verdict = judge(lower, upper, of_interest)
     value = float(sequence.value[-1])
     sentence = sentence_of(verdict, value, (lower, upper), needed, of_interest, currency)
@@ -143,7 +142,13 @@ def lift_report(customers: Customers, config: OutcomesConfig, currency: str = ""
         **counts,
         "sample_ratio": ratio,
         "effects": effects,
-        "segments": _segments(customers),
+        "segments": segments(
+            customers.covariates,
+            customers.treated,
+            customers.measures["churn"],
+            scores,
+            config.plan_customers,
+        ),
         "always_valid": {"net": value, "net_lower": lower, "net_upper": upper},
         "over_time": _over_time(sequence, customers, telling),
         "power": _power(customers, config),
@@ -259,55 +264,6 @@ def _effects(customers: Customers) -> dict[str, dict[str, Any]]:
             "variance_left": float((adjusted.error / plain.error) ** 2) if plain.error else 1.0,
         }
     return found
-
-
-def _segments(customers: Customers) -> list[dict[str, Any]]:
-    """The effect on `net` by risk and by value, with p-values that count how many were looked at.
-
-    Bands are those of what was known before the draw; one with too few customers is left out.
-    """
-    rows: list[dict[str, Any]] = []
-    for name, members in _bands(customers):
-        treated = customers.treated[members]
-        try:
-            effect = inference.mean_difference(customers.measures["net"][members], treated)
-        except TooFewError:
-            continue
-        p = inference.p_value(effect)
-        rows.append(
-            {"segment": name, "customers": int(members.sum()), "p": p} | effect.as_dict("net")
-        )
-    for row, p in zip(rows, inference.holm([row["p"] for row in rows]), strict=True):
-        row["p_holm"] = float(p)
-        row["shown"] = bool(p < inference.LEVEL)
-    return rows
-
-
-def _bands(customers: Customers) -> list[tuple[str, NDArray[np.bool_]]]:
-    risk, value = customers.covariates.T
-    found = []
-    for low, high in pairwise(RISK_BANDS):
-        inside = (low <= risk) & (risk <= high if high == 1 else risk < high)
-        found.append((f"churn risk {low:.0%} to {high:.0%}", inside))
-    # Where customers pay a few fixed prices, two bounds may be one: nobody is in two bands.
-    bounds = np.unique(np.quantile(value, np.linspace(0, 1, VALUE_BANDS + 1)[1:-1]))
-    band = np.searchsorted(bounds, value, side="right")
-    inside = [band == number for number in np.unique(band)]
-    ends = [(value[members].min(), value[members].max()) for members in inside]
-    names = [f"value {low:,.0f} to {high:,.0f}" for low, high in ends]
-    if len({*names}) < len(names):
-        names = [f"value {low:,.2f} to {high:,.2f}" for low, high in ends]
-    return found + list(zip(names, inside, strict=True))
-
-
-def _sample_ratio(customers: Customers) -> dict[str, float | bool]:
-    """Whether the groups' sizes fit the share that was drawn (chi-square, 1 in 1,000): if not, the
-    log or the draw is broken and no effect may be believed."""
-    expected = customers.control_share * len(customers)
-    variance = expected * (1 - customers.control_share)
-    off = float((~customers.treated).sum()) - expected
-    z = off / np.sqrt(variance) if variance else 0.0
-    return {"control_expected": expected, "z": float(z), "found": bool(abs(z) > 3.29)}
 
 
 def _over_time(

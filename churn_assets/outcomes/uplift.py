@@ -131,8 +131,9 @@ def whom_to_contact(
         currency: what amounts in the sentence begin with.
 
     Returns:
-        `sentence`; where there are enough: `gain` (learner -> `policy_gain` in net currency a
-        customer), `auuc` (learner -> with a bootstrap interval) and `qini` (the curve of `SAYS`).
+        `sentence`, whose interval is of one look; where there are enough: `gain` (learner ->
+        `policy_gain` in net currency a customer), `auuc` (learner -> with a bootstrap interval) and
+        `qini` (the curve of `SAYS`).
     """
     treated = (customers["group"] == "treated").to_numpy()
     if min(treated.sum(), (~treated).sum()) < FEWEST:
@@ -167,7 +168,7 @@ def whom_to_contact(
         },
         "qini": qini(order[SAYS], treated, net, share).tolist(),
         "sentence": f"Whom to leave alone: {said['sentence']}. It brings {brings} "
-        f"({least} to {most}) a customer over {best}.",
+        f"({least} to {most} by this look alone) a customer over {best}.",
     }
 
 

@@ -128,17 +128,20 @@ class StoreFeedbackLog:
         raise ArtifactError(f"{self._store.url}: events are being erased again and again")
 
     def erase(self, customer_id: str) -> int:
-        mine, torn = [], []
+        return self.erase_each([customer_id])[customer_id]
+
+    def erase_each(self, customer_ids: Collection[str]) -> dict[str, int]:
+        erased, torn = dict.fromkeys(customer_ids, 0), []
         for event_id, content in self._read(self._ids(), _together(self._folds.read())):
             whose = customer_of(content)
             if whose is None:
                 torn.append((event_id, content))
-            elif whose == customer_id:
+            elif isinstance(whose, str) and whose in erased:
                 self._store.delete_pointer(_key(event_id))
-                mine.append(event_id)
-        self._folds.drop(customer_id)
-        refuse_nobodys(torn, len(mine))
-        return len(mine)
+                erased[whose] += 1
+        self._folds.drop(erased.keys())
+        refuse_nobodys(torn, sum(erased.values()))
+        return erased
 
     def _ids(self) -> list[str]:
         return [Path(key).stem for key in self._store.pointers(FOLDER)]
@@ -198,10 +201,15 @@ class _Folds:
         self._replace(doomed, loose)
         return True
 
-    def drop(self, customer_id: str) -> None:
-        """Leave nothing of a customer in any copy, and no copy that can't be read."""
+    def drop(self, customer_ids: Collection[str]) -> None:
+        """Leave nothing of these customers in any copy, and no copy that can't be read."""
+
+        def is_theirs(told: str) -> bool:
+            whose = customer_of(told)
+            return isinstance(whose, str) and whose in customer_ids
+
         for key, fold in self.read().items():
-            others = {i: told for i, told in fold.items() if customer_of(told) != customer_id}
+            others = {i: told for i, told in fold.items() if not is_theirs(told)}
             if len(others) < len(fold) or not fold:
                 self._replace([key], others)
 

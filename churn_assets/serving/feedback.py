@@ -10,7 +10,7 @@ import fcntl
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -66,7 +66,12 @@ class FeedbackLog(Protocol):
         ...
 
     def erase(self, customer_id: str) -> int:
-        """Remove every event of a customer; returns how many there were.
+        """`erase_each` of one customer."""
+        ...
+
+    def erase_each(self, customer_ids: Collection[str]) -> dict[str, int]:
+        """Remove every event of these customers, all of whom one reading finds; returns how many
+        each had.
 
         Raises:
             DamagedArtifactError: of some events nobody knows whose they are; all others are done.
@@ -161,11 +166,18 @@ class SqliteFeedbackLog:
         return removed
 
     def erase(self, customer_id: str) -> int:
+        return self.erase_each([customer_id])[customer_id]
+
+    def erase_each(self, customer_ids: Collection[str]) -> dict[str, int]:
+        erased = dict.fromkeys(customer_ids, 0)
         with self._connected() as db:
-            deleted = db.execute(
-                f"DELETE FROM feedback WHERE {_OF_CUSTOMER} = ?",  # noqa: S608 (our own words)
-                (customer_id,),
-            ).rowcount
+            db.execute("BEGIN IMMEDIATE")  # nobody adds one of theirs between reading and removing
+            rows = db.execute(f"SELECT number, {_OF_CUSTOMER} FROM feedback")  # noqa: S608
+            theirs = [(number, whose) for number, whose in rows if whose in erased]
+            db.executemany("DELETE FROM feedback WHERE number = ?", [(n,) for n, _ in theirs])
+            db.execute("COMMIT")
+            for _, whose in theirs:
+                erased[whose] += 1
             torn = db.execute(
                 f"SELECT event_id, content FROM feedback WHERE {_OF_CUSTOMER} IS NULL"  # noqa: S608
             ).fetchall()
@@ -175,8 +187,8 @@ class SqliteFeedbackLog:
                     break
             else:
                 raise OSError(f"{self.path}-wal is in use and may still hold them: erase again")
-        refuse_nobodys(torn, deleted)
-        return deleted
+        refuse_nobodys(torn, len(theirs))
+        return erased
 
     def close(self) -> None:
         """Close the file; what was acknowledged is in it."""

@@ -63,6 +63,31 @@ def test_a_delivery_that_names_no_decision_is_no_second_contact(tmp_path: Path) 
     assert len(reported(tmp_path, told).contacts) == 1
 
 
+@pytest.mark.parametrize(("hours", "contacts"), [(1.0, 1), (10.0, 1), (24.9, 1), (25.0, 2)])
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_a_delivery_that_names_its_decision_is_of_what_was_sent_that_day(
+    hours: float, contacts: int, order: tuple[int, ...], tmp_path: Path
+) -> None:
+    """The sender knows no decisions, the service that reports arrivals does: two contacts counted
+    against the cap. One is left, made when it was sent, and answers find it by its decision."""
+    told = [("sent", 1.0, None), ("delivered", hours, "P:A")]
+    found = reported(tmp_path, [*(told[i] for i in order), ("accepted", 40.0, "P:A")])
+    assert len(found.contacts) == contacts
+    assert found.contacts[0].when == START + timedelta(hours=1)
+    assert found.contacts[-1].decision_id == "P:A"
+    assert found.contacts[-1].answer == "accepted"
+
+
+def test_two_contacts_of_a_day_stay_two(tmp_path: Path) -> None:
+    """A delivery is of one that was sent; what was sent with a decision is a contact of its own."""
+    both = [("sent", 1.0, None), ("sent", 3.0, "P:A"), ("delivered", 4.0, "P:A")]
+    assert len(reported(tmp_path / "a", both).contacts) == 2
+    twice = [("sent", 1.0, None), ("sent", 2.0, None), ("delivered", 3.0, "P:A")]
+    assert len(reported(tmp_path / "b", twice).contacts) == 2
+    other = [("sent", 1.0, None), ("delivered", 2.0, "P:A"), ("delivered", 3.0, "P:B")]
+    assert len(reported(tmp_path / "c", other).contacts) == 2
+
+
 @pytest.mark.parametrize(("hours", "counts"), [(1.0, False), (3.0, True)])
 def test_the_last_word_holds(hours: float, counts: bool, tmp_path: Path) -> None:
     """A mail that came back wasn't sent; what was delivered after that was another try. So

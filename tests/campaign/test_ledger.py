@@ -108,12 +108,13 @@ def test_a_ledger_of_the_first_version_is_read_and_written(url: str) -> None:
     old.dispose()
     for _ in range(2):
         ledger = Ledger(url)
-        money = {"expected_cost": 2.5, "cost_of_percent": 7.0}
+        money = {"expected_cost": 2.5, "cost_of_percent": 7.0, "accept_prob": 0.1}
         ledger.record([event("plan:Q:B2", customer="B2").model_copy(update=money)])
         contacts = {name: one.contacts for name, one in ledger.histories().items()}
         assert [contact.expected_cost for contact in contacts["A1"]] == [None]
         assert [contact.expected_cost for contact in contacts["B2"]] == [2.5]
         assert [contacts[name][0].cost_of_percent for name in ("A1", "B2")] == [None, 7.0]
+        assert [contacts[name][0].accept_prob for name in ("A1", "B2")] == [None, 0.1]
         ledger.record([event("late", days=9).model_copy(update={"decision_id": "P:A1"})])
         assert len(ledger.histories()["A1"].contacts) == 1
         ledger.close()

@@ -44,6 +44,7 @@ def contact(day: date, name: str, answer: str | None = None, after: int = 1) -> 
             offer_percentage=10,
             expected_cost=EXPECTED,
             cost_of_percent=DISCOUNT / 10,
+            accept_prob=EXPECTED / DISCOUNT,
         )
     )
     if answer is not None:

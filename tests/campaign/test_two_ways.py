@@ -42,6 +42,7 @@ def _sent(day: date, name: str) -> Event:
             "offer_percentage": 10,
             "expected_cost": EXPECTED,
             "cost_of_percent": DISCOUNT / 10,
+            "accept_prob": EXPECTED / DISCOUNT,
         }
     )
 
@@ -55,6 +56,7 @@ def _contact(day: date, name: str, by_file: bool) -> History:
         "decision_id": name,
         "expected_cost": None,
         "cost_of_percent": None,
+        "accept_prob": None,
     }
     return History.of([sent, sent.model_copy(update=answer)])
 

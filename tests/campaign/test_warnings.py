@@ -22,6 +22,7 @@ from churn_assets.campaign.planning.warnings import (
     gone_of,
     warnings_of,
 )
+from churn_assets.customers.counted import ACTIVE, note
 from churn_assets.storage.current import asset_pointer
 from churn_assets.storage.local import LocalArtifactStore
 from churn_assets.storage.protocol import Artifact
@@ -176,6 +177,16 @@ def test_promises_that_a_half_exported_table_loses_are_said(desk: Desk) -> None:
     assert report["promised"] + report["promised_later"] == len(promised) - lost
     assert without(promised[:FEW_GONE]).warnings != []
     assert without(promised[: FEW_GONE - 1]).warnings == []  # some leave every day
+
+
+def test_a_table_that_lost_rows_is_said_where_nothing_was_promised(desk: Desk) -> None:
+    """Whoever approves the first plan after a broken export sees both counts."""
+    campaigns = desk()
+    note(campaigns.store, ACTIVE, "small", 8_000, NOW - timedelta(days=1))
+    assert campaigns.plan(NOW, "Ana", curves=False).report["warnings"] == []
+    note(campaigns.store, ACTIVE, "small", 4_000, NOW)
+    (said,) = campaigns.plan(NOW, "Ana", curves=False).report["warnings"]
+    assert said.startswith("Only 4,000 customers are active, and 8,000 were on")
 
 
 def test_a_small_share_of_many_promises_is_nothing_to_look_at() -> None:

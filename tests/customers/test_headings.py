@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -219,3 +220,14 @@ def test_what_comes_afterwards_in_other_languages(name: str) -> None:
 
 def test_a_term_of_notice_is_known_before() -> None:
     assert not comes_afterwards("Kündigungsfrist")
+
+
+@pytest.mark.parametrize(
+    ("name", "meaning"),
+    [("Número de cliente", "id"), ("Kündigung", "end"), ("gekündigt", "left"), ("Référence", "id")],
+)
+def test_accents_apart_from_their_letters_are_read_alike(name: str, meaning: Meaning) -> None:
+    """As a file's header has them that was written on a Mac: they ended the word."""
+    apart = unicodedata.normalize("NFD", name)
+    assert apart != name
+    assert says(apart, meaning) == says(name, meaning) is True

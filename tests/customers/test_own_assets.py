@@ -61,8 +61,11 @@ def test_a_sound_table_is_published_with_its_columns(company: Path) -> None:
     result = run()
     assert result.success
     assert made(result) == {"customer_history", "active_customers"}
-    [checked] = result.get_asset_check_evaluations()
-    assert (checked.check_name, checked.passed) == ("tables_hold_the_contract", True)
+    assert {check.check_name: check.passed for check in result.get_asset_check_evaluations()} == {
+        "tables_hold_the_contract": True,
+        "the_history_is_as_long_as_lately": True,
+        "as_many_customers_are_active_as_lately": True,
+    }
     [event] = [
         e
         for e in result.get_asset_materialization_events()
@@ -80,7 +83,8 @@ def test_a_table_that_breaks_the_contract_goes_no_further(company: Path) -> None
     result = run()
     assert not result.success
     assert made(result) == {"customer_history"}
-    [checked] = result.get_asset_check_evaluations()
+    checks = {check.check_name: check for check in result.get_asset_check_evaluations()}
+    checked = checks["tables_hold_the_contract"]
     assert not checked.passed
     assert "1 of 300 rows are refused" in (checked.description or "")
     [refused] = (company / "home" / "customers" / "refused").glob("*.csv")

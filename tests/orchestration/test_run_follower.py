@@ -1,8 +1,9 @@
 """What of a run's events a person who follows it sees."""
 
 import dagster as dg
+import pytest
 
-from churn_assets.orchestration.run_follower import to_run_event
+from churn_assets.orchestration.run_follower import GOES_ON, to_run_event
 
 
 def test_what_dagster_says_of_its_own_pipes_is_not_shown() -> None:
@@ -42,3 +43,23 @@ def test_a_check_is_told_with_its_figures_and_bound() -> None:
     [event] = [e for e in filter(None, map(to_run_event, entries)) if e.kind == "check_failed"]
     assert event.subject == "model: it_ranks_well"
     assert event.text == "as it ranks; value 0.7123, b 1, c 2, bound 0.75"
+
+
+@pytest.mark.parametrize("blocking", [True, False])
+def test_what_a_blocking_check_stops_and_what_goes_on_is_said(blocking: bool) -> None:
+    """Why: minutes of messages were made after a table was refused, and nobody knew that they are
+    kept, nor that the run could be stopped."""
+
+    @dg.asset
+    def table() -> int:
+        return 1
+
+    @dg.asset_check(asset=table, blocking=blocking)
+    def it_holds() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=False, description="3 rows are refused")
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        run = dg.materialize([table, it_holds], instance=instance, raise_on_error=False)
+        entries = instance.all_logs(run.run_id)
+    [event] = [e for e in filter(None, map(to_run_event, entries)) if e.kind == "check_failed"]
+    assert event.text == f"3 rows are refused{f'; {GOES_ON}' if blocking else ''}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -45,6 +45,9 @@ class InMemory:
 
     def erase(self, customer_id: str) -> int:
         return 0
+
+    def erase_each(self, customer_ids: Collection[str]) -> dict[str, int]:
+        return dict.fromkeys(customer_ids, 0)
 
     def close(self) -> None: ...
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from scipy import stats
 
 from churn_assets.outcomes import inference
@@ -119,20 +117,6 @@ def test_the_planned_number_has_the_planned_power(rate: float, effect: float, sh
     error = np.sqrt((rates * (1 - rates) / [treated, control]).sum(1))
     shown = np.abs(rates[:, 0] - rates[:, 1]) > 1.96 * error
     assert abs(shown.mean() - 0.8) < 0.03
-
-
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
-def test_holm_is_between_the_p_value_and_bonferroni(p_values: list[float]) -> None:
-    """And keeps their order."""
-    p = np.array(p_values)
-    adjusted = inference.holm(p)
-    assert (adjusted >= p).all()
-    assert (adjusted <= np.minimum(len(p) * p, 1) + 1e-12).all()
-    assert (np.diff(adjusted[np.argsort(p, kind="stable")]) >= 0).all()
-
-
-def test_holm_on_its_textbook_example() -> None:
-    assert inference.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
 
 
 def test_too_few_customers_make_no_interval() -> None:

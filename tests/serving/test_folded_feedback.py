@@ -184,6 +184,17 @@ def test_an_erased_customer_is_in_no_copy(store: Counting) -> None:
     assert len(log.events()) == 80
 
 
+@pytest.mark.parametrize("many", [1, 20])
+def test_events_are_read_once_however_many_are_erased(store: Counting, many: int) -> None:
+    """Why: a bucket was asked for all events once for each."""
+    log, gone = StoreFeedbackLog(store), [f"GONE{i}" for i in range(many)]
+    log.record_many([told(i, gone[i % many] if i < 40 else "") for i in range(60)])
+    store.reads = 0
+    assert log.erase_each([*gone, "NOBODY"]) == dict.fromkeys(gone, 40 // many) | {"NOBODY": 0}
+    assert store.reads == 60
+    assert log.events() == [told(i)[1] for i in range(40, 60)]
+
+
 def test_an_erasure_leaves_no_damaged_copy(store: Counting) -> None:
     """Why: nobody could read whose events it had, so it stayed, with theirs."""
     log = StoreFeedbackLog(store)

@@ -46,7 +46,11 @@ class Event(BaseModel):
             currency; None: nobody said.
         cost_of_percent: of a contact that was handed over, what a discount of one percent comes to,
             by the bill and the months that the plan had, in currency; None: nobody said.
+        accept_prob: of a contact that was handed over, with which probability its decision expected
+            it to be accepted, its channel's reach in it; None: nobody said.
         decision_id: of the decision that a report names.
+        delivered: whether the report says that it arrived, and not that it was sent; None: as an
+            earlier version wrote it, which didn't say.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -60,7 +64,9 @@ class Event(BaseModel):
     plan_id: str | None = None
     expected_cost: float | None = None
     cost_of_percent: float | None = None
+    accept_prob: float | None = None
     decision_id: str | None = None
+    delivered: bool | None = None
 
     @property
     def decision(self) -> str | None:

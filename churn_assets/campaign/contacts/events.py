@@ -24,11 +24,15 @@ EVENTS = sa.Table(
     sa.Column("expected_cost", sa.Float),
     sa.Column("decision_id", sa.String(128)),
     sa.Column("cost_of_percent", sa.Float),
+    sa.Column("accept_prob", sa.Float),
+    sa.Column("delivered", sa.Boolean),
 )
 LATER_EVENTS = {
     "expected_cost": "FLOAT",
     "decision_id": "VARCHAR(128)",
     "cost_of_percent": "FLOAT",
+    "accept_prob": "FLOAT",
+    "delivered": "BOOLEAN",
 }
 """Columns that the ledgers of earlier versions don't have."""
 _WITHIN = sa.case({kind: i for i, kind in enumerate(SAME_INSTANT)}, value=EVENTS.c.kind)

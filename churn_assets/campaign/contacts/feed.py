@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -160,21 +160,27 @@ class LedgerFeed:
     def erase(self, customer_id: str) -> int:
         """Remove every event of a customer from both; returns how many callers had reported. The
         ledger notes it though it be empty: a file with them may be read later."""
-        return self.erase_in_both(customer_id)[1]
+        return self.erase_each([customer_id])[customer_id]
 
-    def erase_in_both(self, customer_id: str, *, though_unknown: bool = True) -> tuple[int, int]:
-        """As `erase`; returns how many events the ledger had, too, before the number of those that
-        callers had reported.
+    def erase_each(self, customer_ids: Collection[str]) -> dict[str, int]:
+        """`erase` of many, whose events one reading of the log finds."""
+        found = self.erase_in_both(dict.fromkeys(customer_ids, True))
+        return {each: events for each, (_, events) in found.items()}
+
+    def erase_in_both(self, customers: Mapping[str, bool]) -> dict[str, tuple[int, int]]:
+        """As `erase_each`; returns how many events the ledger had of each, and how many callers
+        had reported.
 
         Args:
-            though_unknown: the ledger notes it though neither has any.
+            customers: id -> whether the ledger notes it though neither has any.
         """
         ledger = self._ledger.opened()
-        contacts = ledger.erase(customer_id, though_unknown=though_unknown)
-        events = self._log.erase(customer_id)
-        if events and not contacts and not though_unknown:
-            ledger.erase(customer_id)  # there was something, so it is noted
-        return contacts, events
+        contacts = {each: ledger.erase(each, though_unknown=n) for each, n in customers.items()}
+        events = self._log.erase_each(customers)
+        for each, noted in customers.items():
+            if events[each] and not contacts[each] and not noted:
+                ledger.erase(each)  # there was something, so it is noted
+        return {each: (contacts[each], events[each]) for each in customers}
 
     def was_erased(self, customer_id: str) -> bool:
         """Whether the ledger was ever told to forget this customer."""
@@ -217,4 +223,5 @@ def _told(event_id: str, event: dict[str, Any]) -> Event:
         channel=event.get("channel"),  # earlier versions didn't write what nobody had said
         offer_percentage=event.get("offer_percentage"),
         decision_id=event.get("decision_id"),
+        delivered=event["kind"] == DELIVERED or None,
     )

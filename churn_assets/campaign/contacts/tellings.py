@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import NamedTuple, Self
 
 from churn_assets.campaign.contacts.event import PERIOD, SAME_CONTACT, Event
@@ -18,10 +18,11 @@ class Contact:
     Attributes:
         planned: whether a plan's hand-over told of it.
         answer: `accepted`, `refused` or, while there is none, None.
-        expected_cost, cost_of_percent: as in `Event`.
+        expected_cost, cost_of_percent, accept_prob: as in `Event`.
         confirmed: whether both a hand-over and a report told of it.
         decision_id: of the decision to make it, as far as that is known.
         ours: as `Event.is_ours`, of any that told of it.
+        delivered: whether only its delivery was reported, by a report that names its decision.
         refused_by_file: whether an import (`Event.is_imported`) told that it was refused.
     """
 
@@ -34,8 +35,10 @@ class Contact:
     confirmed: bool = False
     decision_id: str | None = None
     cost_of_percent: float | None = None
+    accept_prob: float | None = None
     ours: bool = True
     refused_by_file: bool = False
+    delivered: bool = False
 
     @classmethod
     def of(cls, event: Event) -> Self:
@@ -48,7 +51,9 @@ class Contact:
             expected_cost=event.expected_cost,
             decision_id=event.decision,
             cost_of_percent=event.cost_of_percent,
+            accept_prob=event.accept_prob,
             ours=event.is_ours,
+            delivered=bool(event.delivered) and event.decision is not None,
         )
 
     def is_told_of_by(self, other: Contact) -> bool:
@@ -61,6 +66,28 @@ class Contact:
             and not self.confirmed
             and self.is_by_the_channel_of(other)
             and len(decisions) < 2
+        )
+
+    def is_delivery_of(self, sent: Contact) -> bool:
+        """Whether this report of a delivery is of what another says to have been sent within the
+        day before, which names no decision."""
+        return (
+            self.delivered
+            and not sent.planned
+            and sent.decision_id is None
+            and timedelta() <= self.when - sent.when < SAME_CONTACT
+            and self.is_by_the_channel_of(sent)
+        )
+
+    def with_delivery(self, report: Contact) -> Self:
+        """What was sent, with what the report of its delivery says of it."""
+        known = self.offer_percentage is not None
+        return replace(
+            self,
+            channel=self.channel or report.channel,
+            offer_percentage=self.offer_percentage if known else report.offer_percentage,
+            decision_id=report.decision_id,
+            ours=self.ours or report.ours,
         )
 
     def is_by_the_channel_of(self, other: Contact) -> bool:
@@ -85,6 +112,7 @@ class Contact:
             confirmed=True,
             decision_id=plan.decision_id,
             cost_of_percent=plan.cost_of_percent,
+            accept_prob=plan.accept_prob,
             ours=True,
         )
 
@@ -252,6 +280,10 @@ class Tellings:
     def _told_again(self, place: int, told: Contact) -> Contact:
         """The known contact with what another telling of it says."""
         known = self._known(place)
+        if told.is_delivery_of(known):
+            return known.with_delivery(told)
+        if known.is_delivery_of(told):
+            return told.with_delivery(known)
         if not (known.planned or told.planned) and self._is_not_sent(place):
             return replace(known, when=max(known.when, told.when))
         return known.told_again(told)
@@ -272,6 +304,8 @@ class Tellings:
         for place in reversed(range(len(self.contacts))):
             known = self._known(place)
             if told.when - known.when < SAME_CONTACT and known.is_told_of_by(told):
+                return place
+            if told.is_delivery_of(known) or known.is_delivery_of(told):
                 return place
         return None
 

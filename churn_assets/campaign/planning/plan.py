@@ -70,6 +70,7 @@ class Sources:
         in_control: whom nobody contacts.
         exploration: share of the customers for whom something else is tried.
         draw: customer id -> a number from [0, 1) that decides it.
+        fewer: what is to be said of an active table that lost many of its rows (`counted`).
     """
 
     table: pa.Table
@@ -90,6 +91,7 @@ class Sources:
     in_control: Group = lambda _: False
     exploration: float = 0.0
     draw: Callable[[str], float] = lambda _: 1.0
+    fewer: str | None = None
 
 
 @dataclass(frozen=True)
@@ -187,6 +189,7 @@ class Planner:
             gone,
             sources.unknown_opt_outs(),
             missing_answers(sources.histories, known, self.now),
+            sources.fewer,
         )
 
     @property

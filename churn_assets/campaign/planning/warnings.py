@@ -41,6 +41,7 @@ def warnings_of(
     gone: str | None = None,
     opt_outs: str | None = None,
     silence: str | None = None,
+    fewer: str | None = None,
 ) -> list[str]:
     """A plan's warnings.
 
@@ -52,6 +53,7 @@ def warnings_of(
         gone: what is to be said of promises to customers who are no longer there (`gone_of`).
         opt_outs: what is to be said of ids that opted out and look misspelt.
         silence: what is to be said of contacts of which no answer is known.
+        fewer: what is to be said of a table of active customers that lost many of its rows.
     """
     said = [NOBODY_NAMED] if on_the_list == 0 else []
     if on_the_list and (unknown := unknown_ids()) is not None:
@@ -59,8 +61,7 @@ def warnings_of(
     said += [each for each in (opt_outs, silence) if each is not None]
     if over := round(price.overspent, 2) if price is not None else 0.0:
         said.append(OVERSPENT.format(over))
-    if gone is not None:
-        said.append(gone)
+    said += [each for each in (fewer, gone) if each is not None]
     return [*said, NOBODY_GAINS] if nobody_gains else said
 
 

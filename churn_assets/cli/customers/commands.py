@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -71,9 +72,11 @@ def check(
 ) -> None:
     """Read a contract's tables and report; exit code 1 where something needs mending."""
     from churn_assets.cli.customers.report import WITHOUT_ID, by_query, show_report, without_id
+    from churn_assets.cli.customers.shorter import PATIENCE, shorter
     from churn_assets.customers.check import check as look
     from churn_assets.customers.contract.model import BUILT_IN, load_contract
     from churn_assets.messages.shield.own_words import unfit_words
+    from churn_assets.storage.opening import open_store
 
     settings = load_settings()
     path = contract or settings.customers or BUILT_IN
@@ -88,6 +91,11 @@ def check(
         for name in unused
     ]
     said = agreed.messages.items()
+    report.notes += shorter(
+        report,
+        lambda: open_store(settings.store_url, settings.home / "cache", patience=PATIENCE),
+        datetime.now(UTC),
+    )
     report.problems += unfit_words({n: w.say for n, w in said}, {n: w.say_in for n, w in said})
     if as_json:
         typer.echo(json.dumps(report.as_json(), indent=2, ensure_ascii=False))

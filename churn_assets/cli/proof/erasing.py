@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from churn_assets.campaign.contacts.feed import LedgerFeed
 
 
+NOT_ALL = (
+    "events about this customer are erased, and what the contact ledger had of them; not all "
+    "decisions are"
+)
 NOBODY_KNOWS = "no predictions yet: nobody can tell whether a customer has the id"
 
 
@@ -52,13 +56,21 @@ def erase_all(customer_ids: Iterable[str], log: LedgerFeed) -> None:
         decisions = parts.erase(begun_store(), ids, datetime.now(UTC))
     except ArtifactError as error:  # somebody has to mend the store: what can be erased is, before
         failed = error
-    for customer_id in ids:
+    before = {each: log.was_erased(each) for each in ids}
+    # Or a second try of a misspelt id would pass for its erasure.
+    noted = {i: before[i] or not known[i].near or bool(decisions.get(i)) for i in ids}
+    found: dict[str, tuple[int, int]] = {}
+    try:
+        found = log.erase_in_both(noted)
+    except ArtifactError as error:  # all is erased of which somebody knows whose it is
+        failed = failed or error
+    for customer_id, (contacts, events) in found.items():
         of = f"{customer_id}: " if len(ids) > 1 else ""
-        try:
-            nothing = _erase(customer_id, log, of, decisions.get(customer_id), known[customer_id])
-        except ArtifactError as error:
-            failed = failed or error
+        if failed is not None:
+            typer.echo(f"{of}{events:,} {NOT_ALL}")
             continue
+        there = _Found(decisions[customer_id], events, contacts)
+        nothing = _tell(customer_id, of, there, known[customer_id], before=before[customer_id])
         if nothing is not None:
             missed = fail(ValueError(nothing))
     if failed is not None:
@@ -67,27 +79,24 @@ def erase_all(customer_ids: Iterable[str], log: LedgerFeed) -> None:
         raise missed
 
 
-def _erase(
-    customer_id: str, log: LedgerFeed, of: str, decisions: int | None, known: Known
-) -> str | None:
-    """Erase one customer from feedback and ledger, and say so; a sentence in place of that where
-    nothing was there to erase, of nobody who is known or was erased before. Raises ArtifactError.
+class _Found(NamedTuple):
+    """How many of a customer's were erased, in each log and in the ledger."""
+
+    decisions: int
+    events: int
+    contacts: int
+
+
+def _tell(customer_id: str, of: str, found: _Found, known: Known, *, before: bool) -> str | None:
+    """Say what was erased of one customer; a sentence in place of that where nothing was there to
+    erase, of nobody who is known or was erased before.
 
     Args:
         of: begins what is said.
-        decisions: how many of theirs were erased; None: not all are.
+        before: whether they were erased before.
     """
-    before = log.was_erased(customer_id)
-    noted = before or not known.near  # or a second try of a misspelt id would pass for its erasure
-    contacts, events = log.erase_in_both(customer_id, though_unknown=noted or bool(decisions))
-    if decisions is None:
-        typer.echo(
-            f"{of}{events:,} events about this customer are erased, and what the contact ledger "
-            "had of them; not all decisions are"
-        )
-        return None
     said = known.said
-    if not (decisions or events or contacts):
+    if not any(found):
         if before:
             typer.echo(f"{of}{customer_id!r} was erased before, and nothing was kept since")
             if known.near:  # who left is no stranger to this; whose id is misspelt may be here
@@ -98,8 +107,8 @@ def _erase(
         if known.there is None:
             said = said or NOBODY_KNOWS
     typer.echo(
-        f"{of}{decisions:,} decisions and {events:,} events about this customer are erased, and "
-        "what the contact ledger had of them"
+        f"{of}{found.decisions:,} decisions and {found.events:,} events about this customer are "
+        "erased, and what the contact ledger had of them"
     )
     if said:
         typer.echo(f"{of}{said}", err=True)

@@ -17,10 +17,12 @@ import duckdb
 import numpy as np
 import pandas as pd
 
+from churn_assets.customers import counted
 from churn_assets.customers.quality.drift import NOTABLE, Drift, drift
 from churn_assets.customers.tables import LABEL, SNAPSHOT, STAYERS, TAKEN_FROM
 from churn_assets.domain.statistics import Z95, auc_error
 from churn_assets.outcomes.watching.finding import WORSE, Finding, State, beyond
+from churn_assets.storage.protocol import ArtifactStore
 
 SAMPLE = 2_000
 """Rows of either table that the classifier sees, however many there are."""
@@ -33,6 +35,20 @@ AUC_WARN, AUC_ERROR = 0.65, 0.80
 PSI_ERROR = 2 * NOTABLE
 SEED = 42
 SHOWN = 5
+
+
+COUNTED = "as_many_customers_are_active_as_lately"
+NOT_COUNTED = Finding(COUNTED, "unknown", "Active customers were not counted twice yet.")
+
+
+def customers_counted(store: ArtifactStore) -> Finding:
+    """Whether as many customers are active as lately; raises what `counted.fall_of` raises."""
+    if not counted.can_be_compared(store, counted.ACTIVE):
+        return NOT_COUNTED
+    fall = counted.fall_of(store, counted.ACTIVE)
+    if fall is None:
+        return Finding(COUNTED, "ok", "No tenth fewer customers are active than were lately.")
+    return Finding(COUNTED, "warn", f"{counted.said_of(fall, counted.ACTIVE)}.", fall._asdict())
 
 
 def customers_drift(history: Path, active: Path) -> Finding:

@@ -88,6 +88,7 @@ def watch(
     month: BudgetPrice | None = None,
     currency: str = "",
     learnable: Callable[[], pd.Series[bool]] | None = None,
+    counted: Finding = inputs.NOT_COUNTED,
 ) -> dict[str, Any]:
     """The report as JSON: `findings` (`Finding.as_dict` each) and `retrain`, the reasons to.
 
@@ -100,9 +101,11 @@ def watch(
         currency: what amounts in sentences begin with.
         learnable: asks which rows of `outcomes` another training would learn from, once as many
             are known as anything is learnt from; None: all that are known.
+        counted: `inputs.customers_counted`.
     """
     horizons, log = serving.horizons(config.horizon_days), conduct.propensities_hold(outcomes)
     findings = [
+        counted,
         Finding("customers_are_like_those_learnt_from", "unknown", tables)
         if isinstance(tables, str)
         else inputs.customers_drift(*tables),
