@@ -51,7 +51,7 @@ class Services:
         max_batch_size: customers in one batch.
         origins: of the sites whose pages may call.
         decisions: where decisions are recorded; None: nowhere.
-        batches, searches: where they are done.
+        batches, searches, reports: where they are done, and read.
         live_thread: where a language model writes, one message after the other.
     """
 
@@ -68,6 +68,7 @@ class Services:
     batcher: Batcher = field(default_factory=Batcher)
     batches: TaskThread = field(default_factory=lambda: TaskThread("batches"))
     searches: TaskThread = field(default_factory=lambda: TaskThread("searches"))
+    reports: TaskThread = field(default_factory=lambda: TaskThread("reports"))
     live_thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
 
 

@@ -182,6 +182,7 @@ async def serving(services: Services, poll_seconds: float) -> AsyncIterator[None
         closing(services.retelling),
         closing(services.batches),
         closing(services.searches),
+        closing(services.reports),
         services.live_thread,
     ):
         services.retelling.begin()

@@ -103,10 +103,13 @@ class Results(BaseModel):
 @router.get("/results", response_model=Results, responses=documented(401, 403, 429, 503))
 async def results(request: Request) -> Response:
     """The lift with its interval over time, the verdict in words, spend, and what is watched."""
-    store = services_of(request).host.store
+    services = services_of(request)
+    store = services.host.store
     try:
-        reading = asyncio.to_thread(read_results, store)
-        return JsonResponse(await asyncio.wait_for(reading, DEADLINE_SECONDS))
+        # In a thread of its own: a store that hangs keeps it, and nothing else.
+        with services.reports.place():
+            async with asyncio.timeout(DEADLINE_SECONDS):
+                return JsonResponse(await services.reports.run(lambda: read_results(store)))
     except (ArtifactError, TimeoutError, OSError) as error:
         log.exception("the reports can't be read")
         message = "the reports of what contacting brought can't be read at present"

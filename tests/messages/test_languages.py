@@ -20,6 +20,7 @@ from churn_assets.messages.corpus.reviewed import (
 from churn_assets.messages.shield.brief import TENURE_BANDS, TONES, MessageBrief
 from churn_assets.messages.shield.validation import Shield
 from churn_assets.messages.writing.bank import MessageBank, ScoredTemplate, all_cells
+from churn_assets.messages.writing.renderer import Renderer
 from churn_assets.messages.writing.writer import MessageWriter
 from tests.messages.briefs import RENDERER, SAM, brief, briefs, judged
 
@@ -50,6 +51,26 @@ def test_every_spanish_template_passes_for_everybody(made: MessageBrief) -> None
     assert message.source == "template"
     assert message.verdict.passed
     assert message.template in own or message.name_doubt
+
+
+@pytest.mark.parametrize(("tone", "tenure"), list(product(TONES, (0, 1, 2, 80))))
+def test_a_spanish_discount_may_last_a_month(tone: str, tenure: int) -> None:
+    """Why: it lasts "1 mes", as somebody's first month is called, and for whoever has no month
+    behind them there was no message: the request was answered 500."""
+    made = brief(language="es", offer_percentage=5, tone=tone, tenure=tenure)
+    message = MessageWriter(SHIELD, Renderer("€", 1)).write(made, "C1:r1")
+    assert message.verdict.passed
+    assert "5% de descuento durante 1 mes" in message.text
+
+
+@pytest.mark.parametrize(
+    ("months", "words"), [(1, "estos 1 mes con nosotros"), (12, "tu 1 mes con nosotros")]
+)
+def test_nobody_of_no_month_is_told_of_their_first(months: int, words: str) -> None:
+    """Why: that a discount lasts as long doesn't make it their time with us."""
+    made = brief(language="es", tenure=0)
+    text = f"Hola, Sam, gracias por {words}. Te damos un 10% de descuento durante {months} mes."
+    assert not SPANISH.check_text(text, made, Renderer("€", months).values(made)).passed
 
 
 @pytest.mark.parametrize(("offer", "tone"), list(product(OFFER_PERCENTAGES, TONES)))

@@ -83,6 +83,7 @@ DOUBTFUL = {
         "Account Holder", "Fraud", "Blocked", "Delete", "Duplicate", "Dead", "Fallecido", "Cliente Nuevo",
         "Herencia de Juan", "Sucesores", "Titular de la cuenta", "Verstorben", "Nachlass", "Gelöscht",
         "Kontoinhaberin", "Erben von Karl", "Décédé", "DECEDEE", "Succession de Jean", "Sin Apellido",
+        "Unsubscribed", "Sam (opted out)", "Opted-Out", "No Marketing", "In Memory Of Sam", "The Occupier",
     ],
     "a title": [
         "Mrs.", "Mr", "Dr.", "Sr. Dr.", "Señor", "Frau", "Herr", "Madame", "Monsieur", "Mr and Mrs",

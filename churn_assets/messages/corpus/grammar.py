@@ -43,7 +43,7 @@ SHAPES: Mapping[Phrasing, Mapping[Shape, float]] = {
     "varied": {"full": 0.7, "signed": 0.26, "opened": 0.03, "bare": 0.01},
 }
 _FILES: Mapping[Phrasing, str] = {"fixed": "grammar.json", "varied": "grammar.varied.json"}
-_CHOICE = re.compile(r"\[([^\]]*)\]")
+CHOICE = re.compile(r"\[([^\]]*)\]")
 SENTENCES = re.compile(r"(?<=[.!?:])\s+")  # what stands between two
 # The grammar keeps this far from the shield's longest text: a model cannot count characters. A base
 # that has read much goes less astray.
@@ -248,7 +248,7 @@ def draw(rng: random.Random, parts: Sequence[str]) -> str:
 
 def vary(rng: random.Random, part: str) -> str:
     """The part with each of its choices drawn by itself; one without any as it is."""
-    return _CHOICE.sub(lambda found: rng.choice(found[1].split("|")), part)
+    return CHOICE.sub(lambda found: rng.choice(found[1].split("|")), part)
 
 
 def draw_reason(rng: random.Random, situation: Situation, words: Grammar) -> str:

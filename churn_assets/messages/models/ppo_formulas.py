@@ -18,19 +18,27 @@ from churn_assets.messages.models.evaluation import ngrams
 
 
 def log_probs(logits: Tensor, tokens: Tensor) -> Tensor:
-    """log p(token): (batch, T, vocabulary), (batch, T) -> (batch, T)."""
-    return logits.log_softmax(-1).gather(-1, tokens.unsqueeze(-1)).squeeze(-1)
+    """log p(token): (..., vocabulary), (...) -> (...)."""
+    return of_tokens(logits.log_softmax(-1), tokens)
+
+
+def of_tokens(log_p: Tensor, tokens: Tensor) -> Tensor:
+    """The same from all tokens' log-probabilities."""
+    return log_p.gather(-1, tokens.unsqueeze(-1)).squeeze(-1)
 
 
 def exact_kl(logits: Tensor, reference_logits: Tensor) -> Tensor:
     """KL(p || q) per position over the whole vocabulary, in nats; never negative."""
-    p, q = logits.log_softmax(-1), reference_logits.log_softmax(-1)
-    return (p.exp() * (p - q)).sum(-1)
+    return kl_of(logits.log_softmax(-1), reference_logits.log_softmax(-1))
 
 
-def entropy(logits: Tensor) -> Tensor:
-    """In nats per position: (..., vocabulary) -> (...)."""
-    log_p = logits.log_softmax(-1)
+def kl_of(log_p: Tensor, log_q: Tensor) -> Tensor:
+    """The same from log-probabilities."""
+    return (log_p.exp() * (log_p - log_q)).sum(-1)
+
+
+def entropy_of(log_p: Tensor) -> Tensor:
+    """In nats per position, from log-probabilities: (..., vocabulary) -> (...)."""
     return -(log_p.exp() * log_p).sum(-1)
 
 

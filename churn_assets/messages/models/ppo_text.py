@@ -49,11 +49,12 @@ from churn_assets.messages.models.ppo_formulas import (
     BetaController,
     TokenSets,
     advantages,
-    entropy,
-    exact_kl,
+    entropy_of,
     explained_variance,
+    kl_of,
     log_probs,
     masked_mean,
+    of_tokens,
     policy_loss,
     rarity,
     tail_mass,
@@ -77,7 +78,8 @@ LOGIT_ROWS = 32  # messages whose logits are in memory together, and fewer where
 class TokenFigures:
     """What a rollout keeps of two models' logits; tensors (batch, T), sets by real position.
 
-    kl, log_ratio: policy against reference. log_probs: of the drawn tokens, as they were drawn.
+    kl, log_ratio: policy against reference. log_probs: of the drawn tokens, as they were drawn. All
+    are 0 on padding.
     head: tokens outside the reference's tail. allowed: tokens that could be drawn.
     """
 
@@ -120,9 +122,8 @@ class Scorer:
     mean: float = 0.0
     deviation: float = 1.0
 
-    def calibrate(self, model: PeftModel, sampled: Sequence[Samples]) -> None:
-        """Take mean and deviation from samples of the reference."""
-        found = torch.cat([self.raw(model, samples) for samples in sampled])
+    def calibrate(self, found: Tensor) -> None:
+        """Take mean and deviation from the reference's raw scores, (samples,)."""
         self.mean, self.deviation = found.mean().item(), max(found.std().item(), 1e-6)
 
     @torch.no_grad()
@@ -131,9 +132,9 @@ class Scorer:
         activate(model, REWARD)
         return scores(model, self.head, samples.dialogues)
 
-    def standard(self, model: PeftModel, samples: Samples) -> Tensor:
-        """(batch,) scores in standard deviations from the mean of SFT's samples (`calibrate`)."""
-        return (self.raw(model, samples) - self.mean) / self.deviation
+    def standard(self, raw: Tensor) -> Tensor:
+        """Raw scores in standard deviations from the mean of SFT's samples (`calibrate`)."""
+        return (raw - self.mean) / self.deviation
 
     def fit(self, samples: Samples, situations: Sequence[Situation]) -> Tensor:
         """1 where the message names the customer's contract or one of their services, else 0."""
@@ -182,10 +183,11 @@ class PpoText:
     @torch.no_grad()
     def start(self, sampled: Sequence[Samples]) -> None:
         """Learn the reward's scale, and fit the value head, from samples of the reference."""
-        self.scorer.calibrate(self.model, sampled)
-        for samples in sampled:
+        raw = [self.scorer.raw(self.model, samples) for samples in sampled]
+        self.scorer.calibrate(torch.cat(raw))
+        for samples, found in zip(sampled, raw, strict=True):
             mask = samples.response_mask.float()
-            score = self.scorer.standard(self.model, samples)
+            score = self.scorer.standard(found)
             activate(self.model, REFERENCE)
             hidden = features(self.model, samples)
             returns = score.unsqueeze(1) * mask
@@ -227,7 +229,7 @@ class PpoText:
         ended = samples.ended(self.tokenizer.eos_token_id).float()
         rule = self.scorer.rule(samples, situations) * ended
         fit = self.scorer.fit(samples, situations) * rule
-        score = self.scorer.standard(self.model, samples)
+        score = self.scorer.standard(self.scorer.raw(self.model, samples))
         score = score - self.config.missing_end_penalty * (1 - ended)
         rewards = token_rewards(score, drawn.log_ratio, mask, self.control.beta)
         advantage, returns = advantages(
@@ -266,30 +268,33 @@ class PpoText:
         parts, heads, alloweds = [], [], []
         together = min(LOGIT_ROWS, logit_rows(self.model, tokens.shape[1]))
         for rows in torch.arange(len(tokens), device=tokens.device).split(together):
+            real = mask[rows].bool()  # half of a batch is padding
             logits, reference = (
-                tempered_logits(self.model, of[rows], self.generation)
+                tempered_logits(self.model, of[rows], self.generation)[real]
                 for of in (hidden, reference_hidden)
             )
-            own = tokens[rows].unsqueeze(-1)
+            own = tokens[rows][real]
             # The KL is one of the models, before improbable tokens are cut off: the reference may
             # never draw a token that the policy draws. The ratio is one of the distributions drawn.
-            allowed = drawable(logits, self.generation.min_p).scatter(-1, own, True)
+            allowed = drawable(logits, self.generation.min_p).scatter(-1, own.unsqueeze(-1), True)
             tail = tail_of(reference, self.config.tail_floor)
+            log_p, log_q = logits.log_softmax(-1), reference.log_softmax(-1)
             parts.append(
                 torch.stack(
                     [
-                        exact_kl(logits, reference),
-                        log_probs(logits, tokens[rows]) - log_probs(reference, tokens[rows]),
-                        log_probs(drawing_logits(logits, allowed), tokens[rows]),
-                        entropy(logits),
+                        kl_of(log_p, log_q),
+                        of_tokens(log_p, own) - of_tokens(log_q, own),
+                        log_probs(drawing_logits(logits, allowed), own),
+                        entropy_of(log_p),
                         tail_mass(logits, tail),
                     ]
                 )
             )
-            real = mask[rows].bool()
-            heads.append(TokenSets.of(~tail[real]))
-            alloweds.append(TokenSets.of(allowed[real]))
-        kl, log_ratio, drawn, spread, mass = torch.cat(parts, 1).unbind()
+            heads.append(TokenSets.of(~tail))
+            alloweds.append(TokenSets.of(allowed))
+        figures = torch.zeros(5, *mask.shape, device=mask.device)
+        figures[:, mask.bool()] = torch.cat(parts, 1)
+        kl, log_ratio, drawn, spread, mass = figures.unbind()
         return TokenFigures(
             kl, log_ratio, drawn, spread, mass, TokenSets.joined(heads), TokenSets.joined(alloweds)
         )

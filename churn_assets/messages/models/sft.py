@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,9 @@ from trl.trainer.sft_config import SFTConfig as TrlSftConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
 from churn_assets.domain.statistics import share
-from churn_assets.messages.config import SftSettings
+from churn_assets.messages.config import GenerationConfig, SftSettings
 from churn_assets.messages.corpus.corpus import read_jsonl
+from churn_assets.messages.corpus.prompts import Situation
 from churn_assets.messages.models.encoding import worded
 from churn_assets.messages.models.evaluation import (
     WHOLE_SAMPLES,
@@ -133,7 +134,9 @@ def run(
     torch.manual_seed(config.sft.seed)  # the adapter begins at random
     adapted = with_new_adapter(model, config.lora, SFT)
     rows = training_rows(inputs, tokenizer, config)
-    before = evaluate(adapted, tokenizer, config)  # the new adapter is still without effect
+    count, drawn = config.ppo.evaluation_samples, config.generation
+    # The new adapter is still without effect.
+    before = pass_rate(adapted, tokenizer, config, count, drawn)
     activate(adapted, SFT, trainable=True)
     with scratch_folder("sft") as scratch, stop_between_steps() as stopping:
         folder = checkpoints or scratch
@@ -150,10 +153,12 @@ def run(
     report = {
         "rows": len(rows),
         "losses": [row["loss"] for row in trainer.state.log_history if "loss" in row],
-        "base_pass_rate": before["pass_rate"],
+        "base_pass_rate": before,
         **evaluate(adapted, tokenizer, config),
         "sampling": config.generation.model_dump(),
-        "pass_rate_without_min_p": whole_pass_rate(adapted, tokenizer, config),
+        "pass_rate_without_min_p": pass_rate(
+            adapted, tokenizer, config, min(WHOLE_SAMPLES, count), drawn.whole()
+        ),
     }
     write_model_card(out, "SFT adapter", config, report, inputs)
     return report
@@ -241,13 +246,9 @@ def _trainer_arguments(config: SftSettings, folder: Path) -> TrlSftConfig:
 
 def evaluate(model: PeftModel, tokenizer: Any, config: SftSettings) -> dict[str, Any]:
     """Samples as `config.generation` draws them against the shield; no text is filtered."""
-    activate(model, SFT)
-    model.eval()
-    situations = evaluation_situations(config.ppo.evaluation_samples, config.sft.seed)
-    batches = sample_many(
-        model, tokenizer, [s.prompt for s in situations], config.generation, config.sft.seed
-    )
-    texts = [text for samples in batches for text in samples.texts]
+    count = config.ppo.evaluation_samples
+    situations = evaluation_situations(count, config.sft.seed)
+    texts = written(model, tokenizer, situations, config.generation, config.sft.seed)
     shield = Shield.load()
     passed = passes(shield, texts, situations)
     return {
@@ -261,10 +262,25 @@ def evaluate(model: PeftModel, tokenizer: Any, config: SftSettings) -> dict[str,
     }
 
 
-def whole_pass_rate(model: PeftModel, tokenizer: Any, config: SftSettings) -> float:
-    """The share that passes when any token may be drawn."""
-    samples = min(WHOLE_SAMPLES, config.ppo.evaluation_samples)
-    ppo = config.ppo.model_copy(update={"evaluation_samples": samples})
-    whole = config.model_copy(update={"generation": config.generation.whole(), "ppo": ppo})
-    rate: float = evaluate(model, tokenizer, whole)["pass_rate"]
-    return rate
+def pass_rate(
+    model: PeftModel, tokenizer: Any, config: SftSettings, count: int, generation: GenerationConfig
+) -> float:
+    """The share of so many samples that passes the shield, drawn in this way."""
+    situations = evaluation_situations(count, config.sft.seed)
+    texts = written(model, tokenizer, situations, generation, config.sft.seed)
+    return sum(passes(Shield.load(), texts, situations)) / count
+
+
+def written(
+    model: PeftModel,
+    tokenizer: Any,
+    situations: Sequence[Situation],
+    generation: GenerationConfig,
+    seed: int,
+) -> list[str]:
+    """What the adapter writes to each customer."""
+    activate(model, SFT)
+    model.eval()
+    prompts = [situation.prompt for situation in situations]
+    batches = sample_many(model, tokenizer, prompts, generation, seed)
+    return [text for samples in batches for text in samples.texts]

@@ -262,7 +262,9 @@ class Shield:
             yield "doubled_stop"
         if self._is_ill_formed(text):
             yield "ill_formed"
-        if "tenure" not in values and standing_alone(MONTH_WORDS[brief.language][0], text):
+        first = MONTH_WORDS[brief.language][0]  # what a discount lasts may read the same: "1 mes"
+        told = "tenure" in values or values.get("months") == first
+        if not told and standing_alone(first, text):
             yield "wrong_value"
         if brief.offer_percentage and not standing_alone(values["offer"], text):
             yield "missing_offer"

@@ -229,7 +229,7 @@ def test_what_was_never_sent_says_nothing(
     assert (only.template, only.success) == (row["template"], False)
 
 
-HOW_THANKED = ("so much", "again", "as ever", "today", "very much")
+ENDINGS = ("from us", "with care", "with thanks", "from all of us", "to say thank you")
 
 
 class Novelist:
@@ -242,8 +242,8 @@ class Novelist:
 
     def candidates(self, brief: MessageBrief, seed: str, until: float) -> list[ScoredTemplate]:
         self.written += 1
-        how = HOW_THANKED[self.written % len(HOW_THANKED)]
-        return [ScoredTemplate(BANK_TEMPLATE.replace("thank you", f"thank you {how}"), 1.0)]
+        ending = ENDINGS[self.written % len(ENDINGS)]
+        return [ScoredTemplate(BANK_TEMPLATE.replace("from us", ending), 1.0)]
 
 
 def test_what_was_written_on_the_spot_is_not_learnt_from(
@@ -258,7 +258,7 @@ def test_what_was_written_on_the_spot_is_not_learnt_from(
     with monkeypatch.context() as patched:
         patched.setattr(engine, "live_writer", LiveWriter(engine.writer, Novelist()))
         live, answers = decide(engine, store, None, DAY)
-    assert len({answer["message"] for answer in answers}) == len(HOW_THANKED)
+    assert len({answer["message"] for answer in answers}) == len(ENDINGS)
     assert set(live["message_source"]) == {"model"}
     answer(live, "", feedback)
     assert learn(outcomes(store, feedback), 14, LATER).counts == {}
