@@ -229,8 +229,9 @@ class Campaigns:
         """Make a draft's contacts promises; returns the plan's id.
 
         Raises:
-            CampaignError: it is no draft, of another control group than the one in force, empty
-                since the release finds nobody worth a contact, or breaks another plan's promise.
+            CampaignError: it is no draft, of another control group than the one in force, too old
+                to be sent, empty since the release finds nobody worth a contact, or breaks another
+                plan's promise.
         """
         plan, _ = self.show(plan_id)
         if not plan.contacts.num_rows and NOBODY_GAINS in plan.report.get("warnings", ()):
@@ -251,6 +252,7 @@ class Campaigns:
                 return plan.plan_id
             if status != "draft":
                 raise CampaignError(f"plan {plan.plan_id} is {status}: make another one")
+            self._refuse_old(plan, now)
             if not is_of_the_draw(plan, experiment, now):
                 raise CampaignError(
                     f"the control group is another one than plan {plan.plan_id} was made with: "
@@ -339,14 +341,18 @@ class Campaigns:
                 f"plan {plan.plan_id} is {'a draft' if status == 'draft' else status}: "
                 + ("approve it first" if status == "draft" else "make another one")
             )
+        self._refuse_old(plan, now)
+        served.refuse_gone_offers(plan, now.date(), self._percent())
+        return plan
+
+    def _refuse_old(self, plan: Plan, now: datetime) -> None:
+        """Raise CampaignError for a plan of which nothing may be sent any more."""
         age = now - datetime.fromisoformat(plan.report["created"])
         if age > self._max_age:
             raise CampaignError(
                 f"plan {plan.plan_id} is {age / timedelta(hours=1):.0f} hours old, and "
                 f"{self.config.max_age_hours:g} are allowed: plan again, it keeps the promises"
             )
-        served.refuse_gone_offers(plan, now.date(), self._percent())
-        return plan
 
     @property
     def _max_age(self) -> timedelta:

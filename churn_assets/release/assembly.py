@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -190,6 +190,7 @@ def seal(
     terms: Terms,
     champion: Manifest | None,
     measured: Measured,
+    other_fields: Collection[str] = (),
 ) -> Manifest:
     """Compare the assembled release with the champion and write its manifest.
 
@@ -200,6 +201,7 @@ def seal(
         checks: how many asset checks `passed`, `failed` and `warned`.
         champion: the manifest of the serving release, if there is one.
         measured: what outcomes said in place of assumptions.
+        other_fields: as `compare` takes them.
     """
     components = gated.components
     report = {
@@ -225,7 +227,7 @@ def seal(
         report=report,
         settings=dict(terms.recorded) | {"messages": terms.messages_with(gated)},
         code_version=code_version(terms.sources, version(PACKAGE)),
-        comparison=compare(champion, report, data, components),
+        comparison=compare(champion, report, data, components, other_fields=other_fields),
         components=components,
         customers=customers,
     )

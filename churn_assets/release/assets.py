@@ -30,7 +30,7 @@ from churn_assets.release.gate import (
 )
 from churn_assets.release.history import ReleaseRecord
 from churn_assets.release.learnt_from import spare_learnt_from
-from churn_assets.release.promotion import OnOutcomes, compare
+from churn_assets.release.promotion import OnOutcomes, compare, fields_apart
 from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.release.rehearsal import Rehearsal
 from churn_assets.release.scored import require_sound
@@ -157,13 +157,13 @@ def _promote_unless_worse(
     # As a server will load it, and before one can: the checks come after the pointer has moved.
     rehearsal.check_golden(folder)
     manifest = read_manifest(folder)
-    champion = registry.serving_manifest()
-    outcomes = (
-        on_outcomes(registry.store, registry.folder(champion.release_id), folder)
-        if champion
-        else None
-    )
-    comparison = compare(champion, manifest.report, manifest.data, manifest.components, outcomes)
+    champion, outcomes, others = registry.serving_manifest(), None, list[str]()
+    if champion is not None:
+        theirs = registry.folder(champion.release_id)
+        outcomes = on_outcomes(registry.store, theirs, folder)
+        others = fields_apart(theirs, folder)
+    figures = manifest.report, manifest.data, manifest.components
+    comparison = compare(champion, *figures, outcomes, others)
     if comparison.promoted:
         registry.promote_winner(record.release_id, comparison)
     else:

@@ -9,6 +9,7 @@ from churn_assets.domain.measured import Measured
 from churn_assets.release.assembly import Parts, Terms, assemble, choose, read_data, seal
 from churn_assets.release.components import Champion, World
 from churn_assets.release.history import ReleaseRecord
+from churn_assets.release.promotion import fields_apart
 from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.release.rehearsal import Rehearsal
 from churn_assets.storage.protocol import Artifact, ArtifactStore
@@ -57,6 +58,7 @@ def published(
         if known is not None:
             registry.note_build(known.release_id)
             return known
+        serving = registry.serving_manifest()
         seal(
             out,
             gated,
@@ -65,7 +67,8 @@ def published(
             customers=build.customers,
             checks=build.checks,
             terms=terms,
-            champion=registry.serving_manifest(),
+            champion=serving,
+            other_fields=fields_apart(registry.folder(), out) if serving else (),
             measured=Measured.load(build.world().environment),
         )
         return registry.publish(out)

@@ -14,6 +14,9 @@ The rule, in this order:
    the rows' chance, too, and a harder year's are lower for every model: there a figure is worse
    where its loss exceeds the tolerance by more than 1.96 standard errors of the difference, and
    calibration errors are compared beyond what exact probabilities of as many rows show.
+   Figures of a risk that was learnt from other fields than the challenger's contract has aren't
+   compared: the champion can't score the tables any more, and what left the contract may have
+   left because it leaked, which had made those figures look good.
 5. A figure that the champion has and the challenger lacks refuses it too: what is no longer
    measured can't be shown to be no worse.
 6. Where enough decisions of the champion have a known outcome: the challenger's policy must not be
@@ -28,11 +31,12 @@ of its own world, which is nothing where nobody is worth contacting. So the reas
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from churn_assets.customers.schema import SchemaError, load_schema
 from churn_assets.domain.statistics import Z95
 from churn_assets.release.bundle import Comparison, Component, Manifest, contract_of
 from churn_assets.storage.protocol import ArtifactStore
@@ -124,10 +128,12 @@ def compare(
     data: Mapping[str, Any],
     components: Mapping[str, Component] | None = None,
     outcomes: Figure | None = None,
+    other_fields: Collection[str] = (),
 ) -> Comparison:
     """Decide whether a challenger with this report and this data replaces the champion.
 
     Args:
+        other_fields: of customers, that only one of the two contracts has.
         outcomes: the row of rule 6; None where the log of outcomes can't tell.
     """
     if champion is None:
@@ -141,6 +147,7 @@ def compare(
         reason = "real data replaces synthetic" if is_real else "synthetic data never replaces real"
         return Comparison(champion=champion.release_id, promoted=is_real, reason=reason)
     fallen = {name for name, c in (components or {}).items() if c.source == "fallback"}
+    fallen |= {"risk"} if other_fields else set()
     rules = [rule for rule in RULES if rule.path.partition(".")[0] not in fallen]
     old, new = _Measured(champion.report, champion.data), _Measured(report, data)
     figures = [figure for rule in rules if (figure := _figure(rule, old, new))]
@@ -148,7 +155,7 @@ def compare(
     return Comparison(
         champion=champion.release_id,
         promoted=not any(figure["worse"] for figure in figures),
-        reason=_reason(figures) + _of_contacts(champion, report),
+        reason=_reason(figures) + _of_fields(other_fields) + _of_contacts(champion, report),
         figures=figures,
     )
 
@@ -223,6 +230,30 @@ def _reason(figures: list[dict[str, Any]]) -> str:
         if figure["worse"]
     ]
     return f"worse in {', '.join(worse)}" if worse else "no compared figure is worse"
+
+
+def fields_apart(champion: Path, challenger: Path) -> list[str]:
+    """The fields of customers that only one of two releases' contracts has, sorted; all of the
+    challenger's where this version of the product can't read the champion's any more.
+
+    Args:
+        champion, challenger: their folders.
+    """
+    if (ours := load_schema(challenger)) is None:
+        return []
+    try:
+        theirs = load_schema(champion)
+    except SchemaError:
+        return sorted(f.name for f in ours.fields)
+    if theirs is None:
+        return []
+    return sorted({f.name for f in theirs.fields} ^ {f.name for f in ours.fields})
+
+
+def _of_fields(others: Collection[str]) -> str:
+    """That the risk's figures weren't compared, and why; empty where they were."""
+    said = "; the contract's fields are others ({}), so figures of the risk aren't compared"
+    return said.format(", ".join(others)) if others else ""
 
 
 def _of_contacts(champion: Manifest, report: Mapping[str, Any]) -> str:

@@ -143,6 +143,18 @@ def test_a_plan_without_a_contact_is_not_approved(desk: Desk) -> None:
     assert campaigns.show(empty.plan_id)[1] == "draft"
 
 
+def test_a_draft_of_which_nothing_can_be_sent_is_not_approved(desk: Desk) -> None:
+    """Approved, its contacts were decisions in the log that nobody could carry out."""
+    campaigns = desk()
+    draft = campaigns.plan(NOW, "Ana", curves=False).plan_id
+    hours = timedelta(hours=campaigns.config.max_age_hours)
+    with pytest.raises(CampaignError, match=r"hours old, and .* are allowed: plan again"):
+        campaigns.approve(draft, "Ana", NOW + hours + timedelta(minutes=1))
+    assert campaigns.show(draft)[1] == "draft"
+    campaigns.approve(draft, "Ana", NOW + hours)
+    campaigns.approve(draft, "Ana", NOW + 2 * hours)  # again: it is approved
+
+
 def test_customers_who_may_not_be_contacted_are_no_sign_of_the_release(
     desk: Desk, tmp_path: Path
 ) -> None:

@@ -245,6 +245,22 @@ def test_figures_of_another_companys_customers_are_not_compared(champion: Manife
     assert (same.promoted, same.reason) == (False, "worse in risk.auc_oof")
 
 
+def test_a_risk_of_other_fields_is_not_compared(champion: Manifest) -> None:
+    """Why: a column that leaked left the contract, the release without it was refused for ranking
+    worse than the one with it, and that one could score nobody any more."""
+    own = {name: {**facts, "contract": "Acme"} for name, facts in DATA.items()}
+    of_acme = champion.model_copy(update={"data": own})
+    poor = changed("risk.auc_oof", 0.6)
+    found = compare(of_acme, poor, own, other_fields=["price_increase"])
+    assert found.promoted
+    assert found.reason == (
+        "no compared figure is worse; the contract's fields are others (price_increase), so "
+        "figures of the risk aren't compared"
+    )
+    worse = changed("policy.served_uplift", 0.1)
+    assert not compare(of_acme, worse, own, other_fields=["price_increase"]).promoted
+
+
 def test_a_demonstration_never_replaces_a_companys_own_release(champion: Manifest) -> None:
     """Why: one shell without CHURN_CUSTOMERS, and the company's requests were answered with 422."""
     own = {name: {**facts, "contract": "Acme"} for name, facts in DATA.items()}

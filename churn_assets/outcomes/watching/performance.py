@@ -1,6 +1,7 @@
 """How well the churn risk holds: once it is known who left, and before.
 
-Only customers who were left alone tell: a contact is meant to move the risk. The control group was
+Customers who were left alone tell: a contact is meant to move the risk. (While they are too few,
+all customers do, if more of them left than were to without any contact.) The control group was
 drawn at random, so it speaks for everybody, and where there is one, nobody else is asked. Without
 one of late the decisions not to contact stand in, which speaks for such as the policy leaves alone.
 Of these it must not matter who was contacted later: who has left can't be, so those never contacted
@@ -142,6 +143,8 @@ def came_true(outcomes: pd.DataFrame, horizons: Horizons = ALIKE) -> Finding:
     alone = left_alone(outcomes, horizons)
     known = alone.known
     risk, left = _risk_and_left(known, horizons)
+    if not alone.tells and (found := _told_too_low(name, outcomes, horizons)) is not None:
+        return found
     if alone.since > MOST_CONTACTED_SINCE:
         return Finding(
             name,
@@ -180,6 +183,35 @@ def came_true(outcomes: pd.DataFrame, horizons: Horizons = ALIKE) -> Finding:
         f"have left, {risk.sum():,.0f} were expected ({low:.2f} to {high:.2f} times as many)."
     )
     return Finding(name, state, sentence, figures)
+
+
+def _told_too_low(name: str, outcomes: pd.DataFrame, horizons: Horizons) -> Finding | None:
+    """What is to be said where more of all customers have left than the risk said of them if nobody
+    contacts them. A contact is meant to keep them, so that tells where too few were left alone to
+    tell; None where they are as many as that, or fewer."""
+    everybody = lately(outcomes[outcomes["known"].to_numpy(np.bool_)], _tells)
+    if not _tells(everybody):
+        return None
+    risk, left = _risk_and_left(everybody, horizons)
+    ratio, low, high = _ratio(risk, left)
+    if low <= RATIO_WARN:
+        return None
+    sentence = (
+        f"The risk did not come true: {int(left.sum()):,} of {len(left):,} customers have left, "
+        f"and {risk.sum():,.0f} were expected to if nobody had been contacted ({low:.2f} to "
+        f"{high:.2f} times as many). It is told too low, or contacts drive them "
+        "away; too few were left alone to tell which."
+    )
+    figures = {
+        "release_id": release_of(everybody),
+        "everybody": len(left),
+        "left": int(left.sum()),
+        "expected": float(risk.sum()),
+        "ratio": ratio,
+        "ratio_lower": low,
+        "ratio_upper": high,
+    }
+    return Finding(name, "error" if low > RATIO_ERROR else "warn", sentence, figures)
 
 
 def expected_to_hold(

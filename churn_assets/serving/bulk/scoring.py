@@ -144,10 +144,17 @@ def _refuse_others(form: Form, customers: Path) -> None:
     if not (customers / "dataset.json").exists():
         return  # a shard of a table, whose whole was looked at
     theirs = load_schema(customers)
-    if _names(form.schema) != _names(theirs):
+    if others := _names(form.schema) ^ _names(theirs):
+        whose, of = form.customers.contract, (theirs or BUILT_IN_SCHEMA).contract
+        if whose == of:
+            raise ReleaseError(
+                f"the release in service is of {whose} when its contract had other fields (only "
+                f"one of the two has {', '.join(sorted(others))}): make one of the contract as it "
+                "is with `churn materialize`; if that was refused, `churn releases` says why, and "
+                "`churn promote ID` serves it"
+            )
         raise ReleaseError(
-            f"the release is of {form.customers.contract}, the customers of "
-            f"{(theirs or BUILT_IN_SCHEMA).contract}: build a release of theirs"
+            f"the release is of {whose}, the customers of {of}: build a release of theirs"
         )
 
 

@@ -339,3 +339,20 @@ def test_what_was_estimated_stands_beside_what_came_true() -> None:
     checked = performance.expected_to_hold(both, 0.8).figures["checked"]
     assert checked["held"]
     assert checked["estimated_share_leaving"] == pytest.approx(checked["share_left"], abs=0.04)
+
+
+@pytest.mark.parametrize(("odds", "state"), [(1.0, "unknown"), (0.2, "unknown"), (2.0, "error")])
+def test_more_who_left_than_were_to_are_seen_before_the_control_group_tells(
+    odds: float, state: str
+) -> None:
+    """A company of a few hundred has no twenty leavers in its control group for months: with
+    half the true risk told, nothing was said. Where contacts keep some, fewer say nothing."""
+    table = outcomes(5, 900, control=0.1)
+    rng = np.random.default_rng(5)
+    table["churn_risk"] /= 5
+    table["churned"] = rng.random(900) < table["churn_risk"] * odds
+    found = performance.came_true(table)
+    assert found.state == state
+    if state == "error":
+        assert "It is told too low, or contacts drive them away" in found.sentence
+        assert found.figures["ratio_lower"] > performance.RATIO_WARN
