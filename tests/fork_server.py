@@ -69,23 +69,26 @@ class ForkedProcess:
 
     def __init__(self, told: socket.socket) -> None:
         self._told = told
+        self._turn = threading.Lock()
         self.pid = int(told.recv(64))
         self.returncode: int | None = None
 
     def poll(self) -> int | None:
         """The exit code; None while it runs."""
-        if self.returncode is None and select.select([self._told], [], [], 0)[0]:
-            self.returncode = os.waitstatus_to_exitcode(int(self._told.recv(64)))
-            self._told.close()
-        return self.returncode
+        return self._ended(0)
 
     def wait(self, timeout: float | None = None) -> int:
         """The exit code, once it has ended; `subprocess.TimeoutExpired` after `timeout` seconds."""
-        if self.returncode is None:
-            select.select([self._told], [], [], timeout)
-        if (code := self.poll()) is None:
+        if (code := self._ended(timeout)) is None:
             raise subprocess.TimeoutExpired([str(self.pid)], timeout or 0.0)
         return code
+
+    def _ended(self, seconds: float | None) -> int | None:
+        with self._turn:
+            if self.returncode is None and select.select([self._told], [], [], seconds)[0]:
+                self.returncode = os.waitstatus_to_exitcode(int(self._told.recv(64)))
+                self._told.close()
+            return self.returncode
 
     def send_signal(self, number: int) -> None:
         """Nothing happens where it has ended."""
@@ -232,10 +235,10 @@ def main(program: str, asked: int) -> None:
     os.environ.update(request["environment"])
     os.chdir(request["cwd"])
     sys.argv = [program, *request["arguments"]]
-    if program == "api":
-        runpy.run_module(program, run_name="__main__", alter_sys=True)
-    else:
+    if program == "churn_assets.cli":
         importlib.import_module(program).app()
+    else:
+        runpy.run_module(program, run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":
