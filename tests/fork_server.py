@@ -139,7 +139,11 @@ class ForkServer:
 
 def at_start(environment: Mapping[str, str]) -> dict[str, str]:
     """The variables that are read once; where our packages are is known to what is forked."""
-    return {k: v for k, v in environment.items() if k.startswith(AT_START) and k != "PYTHONPATH"}
+    found = {k: v for k, v in environment.items() if k.startswith(AT_START)}
+    folders = found.pop("PYTHONPATH", "").split(os.pathsep)
+    return found | {
+        "PYTHONPATH": os.pathsep.join(f for f in folders if f not in ("", str(PROJECT)))
+    }
 
 
 @cache

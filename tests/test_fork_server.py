@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from churn_assets.settings import PROJECT
 from tests import fork_server
 from tests.cli.conftest import clean_environment
 from tests.processes import alive, wait_until_gone
@@ -45,10 +46,9 @@ def test_it_has_its_own_folder_and_ends_by_the_signal(
 def test_exit_code_and_output_are_the_command_s(tmp_path: Path) -> None:
     """As a new interpreter's; and one is started where variables say how it is to start."""
     environment = clean_environment() | {"COLUMNS": "80"}
-    for variables in ({}, {"PYTHONUTF8": "1"}):
-        assert fork_server.fork_server("churn_assets.cli").like(variables | environment) is (
-            not variables
-        )
+    server = fork_server.fork_server("churn_assets.cli")
+    for variables in ({}, {"PYTHONUTF8": "1"}, {"PYTHONPATH": f"{PROJECT}:{tmp_path}"}):
+        assert server.like(environment | variables) is (variables == {})
         done = fork_server.run(
             "churn_assets.cli", ["predict", "--nowhere"], tmp_path, environment | variables
         )
