@@ -20,7 +20,6 @@ import sys
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -136,6 +135,14 @@ class ForkServer:
             socket.send_fds(self._asked, [json.dumps(request).encode()], fds)
         return ForkedProcess(mine)
 
+    def end(self) -> None:
+        """Nothing is forked any more; what was goes on."""
+        self._asked.close()
+        self._process.wait()
+
+
+_servers: dict[str, ForkServer] = {}
+
 
 def at_start(environment: Mapping[str, str]) -> dict[str, str]:
     """The variables that are read once; where our packages are is known to what is forked."""
@@ -146,10 +153,17 @@ def at_start(environment: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-@cache
 def fork_server(program: str) -> ForkServer:
     """This process's own server for the program, started when it is first needed."""
-    return ForkServer(program)
+    if program not in _servers:
+        _servers[program] = ForkServer(program)
+    return _servers[program]
+
+
+def end_fork_servers() -> None:
+    """Wait for the end of all of this process's, which write down what coverage saw of them."""
+    while _servers:
+        _servers.popitem()[1].end()
 
 
 def started(
