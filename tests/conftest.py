@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import inspect
 import os
 
@@ -45,6 +46,17 @@ settings.register_profile(
 settings.load_profile("steady")
 
 
+# What collecting makes stays for as long as the process lives: hundreds of thousands of objects,
+# which the collector of garbage needs to look at once, not again and again.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.collect()
+    gc.freeze()
+    gc.enable()
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> scheduling.Scheduling:
     config.option.loadscopereorder = False
@@ -54,6 +66,15 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> scheduling.S
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest first."""
     items.sort(key=lambda item: scheduling.rank(item.nodeid))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def fork_servers() -> Iterator[None]:
+    """Those of `tests.fork_server` end with the tests."""
+    yield
+    from tests.fork_server import end_fork_servers
+
+    end_fork_servers()
 
 
 @pytest.fixture

@@ -67,7 +67,7 @@ def http(connections: int) -> Callable[[World], Iterator[Row]]:
         with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
             home = home_of(world, folder)
             servers = [
-                stack.enter_context(running(home, **FREE)),
+                stack.enter_context(running(home, forked=False, **FREE)),
                 stack.enter_context(running(home, EMPTY, "/healthz")),
             ]
             load_in_turn(servers, connections)  # warm-up
@@ -119,7 +119,7 @@ def live(world: World) -> Iterator[Row]:
             told = json.loads(body)["metadata"] if status == 200 else {}
             sources[told.get("not_generated") or told.get("message_source") or "no message"] += 1
 
-        with running(home, **FREE) as server:
+        with running(home, forked=False, **FREE) as server:
             asked = [post_request(server.url, "/predict", row) for row in world.requests(200)]
 
             def load(connections: int) -> LoadReport:
@@ -200,7 +200,7 @@ def start(world: World) -> Iterator[Row]:
         for _ in range(5):
             for place, (app, ready) in enumerate(((None, "/readyz"), (EMPTY, "/healthz"))):
                 began = time.perf_counter()
-                with running(home, app, ready) as server:
+                with running(home, app, ready, forked=False) as server:
                     if app is None:
                         drive(
                             server.url,

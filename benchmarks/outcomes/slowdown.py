@@ -88,7 +88,9 @@ def _serving(log: bool) -> Iterator[Server]:
     with tempfile.TemporaryDirectory() as name:
         home = Path(name) / "home"
         publish_small_release(home, Path(name) / "release")
-        with running(home, **FREE, CHURN_API__DECISION_LOG=str(log).lower()) as server:
+        with running(
+            home, forked=False, **FREE, CHURN_API__DECISION_LOG=str(log).lower()
+        ) as server:
             yield server
         logged = len(parts.read(LocalArtifactStore(home / "store")))
         if bool(logged) is not log:

@@ -81,7 +81,7 @@ def _imports(module: str) -> frozenset[str]:
 
 
 def _imported(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
+    for node in _statements(tree):
         match node:
             case ast.Import(names=names):
                 candidates = [alias.name for alias in names]
@@ -90,6 +90,16 @@ def _imported(tree: ast.Module) -> Iterator[str]:
             case _:
                 continue
         yield from (name for name in candidates if _file(name))
+
+
+def _statements(block: ast.AST) -> Iterator[ast.AST]:
+    """All statements in it, at whatever depth; expressions, most of a tree, hold none."""
+    for field in ("body", "handlers", "cases", "orelse", "finalbody"):
+        inner = getattr(block, field, None)
+        if isinstance(inner, list):  # of a lambda or a conditional, it is an expression
+            for each in inner:
+                yield each
+                yield from _statements(each)
 
 
 @cache

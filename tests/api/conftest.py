@@ -90,7 +90,7 @@ def small_server(tmp_path_factory: pytest.TempPathFactory, **environment: str) -
     home = tmp_path_factory.mktemp("home")
     publish_small_release(home, tmp_path_factory.mktemp("release"))
     publish_predictions(home, tmp_path_factory.mktemp("predictions"))
-    with running(home, app=None, status=200, arguments=(), **environment) as process:
+    with running(home, app=None, status=200, arguments=(), forked=True, **environment) as process:
         yield process
 
 

@@ -16,6 +16,9 @@ from pathlib import Path
 
 import httpx
 
+from churn_assets.settings import PROJECT
+from tests import fork_server
+
 START_SECONDS = 300.0
 NOTHING_TRIED = "CHURN_EXPERIMENT__EXPLORATION"
 """Set to 0, as else one decision in twenty is another one, of other customers each day."""
@@ -28,7 +31,7 @@ class Server:
     """A running server: its address, its process, and where its log lines go."""
 
     url: str
-    process: subprocess.Popen[bytes]
+    process: fork_server.Process
     log: Path
 
     def kill(self) -> None:
@@ -77,6 +80,7 @@ def running(
     ready: str = "/readyz",
     status: int = 200,
     arguments: tuple[str, ...] = (),
+    forked: bool = True,
     **environment: str,
 ) -> Iterator[Server]:
     """Run the service until the block ends.
@@ -84,6 +88,8 @@ def running(
     Args:
         home: CHURN_HOME of the server; its artifact store is `home/store`.
         app: another ASGI app than the service, served by plain uvicorn.
+        forked: from a process that has loaded the service; False where its start or its memory is
+            measured.
         ready: the path that must answer with `status` before the block begins.
         environment: further environment variables.
     """
@@ -93,16 +99,22 @@ def running(
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("CHURN_", "FORCE_"))}
     own = {"CHURN_HOME": str(home), "OMP_NUM_THREADS": "1", NOTHING_TRIED: "0"}
     environment = {**clean, **own, **environment}
-    program = ["api"] if app is None else ["uvicorn", app]
-    command = [sys.executable, "-m", *program, "--host", "127.0.0.1", "--port", str(port)]
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [*command, *arguments],
-            env=environment,
-            stdout=output,
-            stderr=output,
-            cwd=Path(__file__).parents[2],
-        )
+    address = ("--host", "127.0.0.1", "--port", str(port))
+    with log.open("wb") as output, Path(os.devnull).open("rb") as nothing:
+        files = (nothing, output, output)
+        if app is None and forked:
+            given = (*address, *arguments)
+            process = fork_server.started("api", given, PROJECT, environment, files)
+        else:
+            program = ["api"] if app is None else ["uvicorn", app]
+            process = subprocess.Popen(
+                [sys.executable, "-m", *program, *address, *arguments],
+                env=environment,
+                stdin=nothing,
+                stdout=output,
+                stderr=output,
+                cwd=PROJECT,
+            )
     server = Server(f"http://127.0.0.1:{port}", process, log)
     try:
         wait_for(server.url + ready, server, status)

@@ -353,7 +353,7 @@ def test_server_with_predictions_and_a_log_leaves_alone_what_it_needs_not(tmp_pa
     home = tmp_path / "home"
     publish_small_release(home, tmp_path / "a")
     publish_predictions(home, tmp_path / "b")
-    with running(home) as server:
+    with running(home, forked=False) as server:
         wait_for(server.url + "/campaign", server)
         assert httpx.post(server.url + "/predict", json=SAMPLE_REQUEST).status_code == 200
         wait_until(lambda: any((home / "store").rglob("decisions/*/*.parquet")))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests import fork_server
 from tests.api.conftest import publish_small_release
 from tests.api.server import NOTHING_TRIED
 
@@ -33,16 +33,8 @@ def churn(home: Path) -> Churn:
     def run(
         *arguments: str, home: Path = home, text: str = "", cwd: Path = PROJECT, **variables: str
     ) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-c", "from churn_assets.cli import app; app()"]
-        return subprocess.run(
-            [*command, *arguments],
-            cwd=cwd,
-            env=clean_environment() | {"CHURN_HOME": str(home), "COLUMNS": "200"} | variables,
-            input=text,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        environment = clean_environment() | {"CHURN_HOME": str(home), "COLUMNS": "200"} | variables
+        return fork_server.run("churn_assets.cli", arguments, cwd, environment, text)
 
     return run
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import shutil
 import subprocess
 import sys
@@ -140,6 +141,44 @@ def test_an_unknown_module_is_an_error() -> None:
     """A misspelt declaration must not be a stage whose code never changes."""
     with pytest.raises(ModuleNotFoundError, match="no module"):
         code_version("churn_assets.nothing:run")
+
+
+DEEP = """
+import churn_assets.domain
+try:
+    with open(__file__):
+        import churn_assets.settings
+except OSError:
+    match churn_assets:
+        case _:
+            from churn_assets import automation
+else:
+    for _ in ():
+        from churn_assets.stages import runner
+    else:
+        from churn_assets.stages.spec import Stage
+finally:
+    class Inner:
+        async def late(self):
+            if (lambda: 1)() if self else 0:
+                pass
+            elif self:
+                import churn_assets.definitions
+"""
+
+
+def test_an_import_counts_wherever_it_stands() -> None:
+    """Expressions aren't searched, blocks of every kind are."""
+    assert set(sources._imported(ast.parse(DEEP))) == {
+        "churn_assets",
+        "churn_assets.automation",
+        "churn_assets.definitions",
+        "churn_assets.domain",
+        "churn_assets.settings",
+        "churn_assets.stages",
+        "churn_assets.stages.runner",
+        "churn_assets.stages.spec",
+    }
 
 
 class Installed:
