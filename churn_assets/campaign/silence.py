@@ -18,6 +18,10 @@ CHANCE = 0.01
 """Probability of so long a silence, by what is expected of each contact, above which it may well be
 chance: of 25 contacts that 3 % accept, 47 % of campaigns hear nothing."""
 LEAST_SAID = 0.001
+MOST = 0.7
+"""Probability that one contact is answered, whatever was until now: of a hundred that were all
+answered it came to 1, and a single one that stayed silent was called missing for good. So it takes
+four."""
 PRIOR = 5.0
 """Answers that are taken to have come as expected, beside those that are known."""
 WAYS = {True: "`churn campaign import FILE`", False: "`POST /feedback`"}
@@ -101,7 +105,7 @@ def _expected(
 ) -> list[float]:
     """Probability that each late contact is answered: what its decision expected, times how many
     answers there were of plans' contacts up to then for each that was expected of them. Refusals
-    that are reported are answers, so this may be more than is accepted.
+    that are reported are answers, so this may be more than is accepted; it is `MOST` at most.
 
     Of a contact that was handed over by an earlier version, which noted no probability, it is the
     share of those that were answered; while none was, nothing is expected of it.
@@ -117,7 +121,7 @@ def _expected(
     times = (_answered(noted) + PRIOR) / (expected + PRIOR)
     share = _answered(made) / len(made) if made else 0.0
     return [
-        share if contact.accept_prob is None else min(1.0, times * contact.accept_prob)
+        min(MOST, share if contact.accept_prob is None else times * contact.accept_prob)
         for contact in late
     ]
 

@@ -87,6 +87,22 @@ def test_what_is_known_of_answers_corrects_what_is_expected() -> None:
     assert said(silent(1_000, None), 300) is None
 
 
+@pytest.mark.parametrize("probability", [0.2, None])
+def test_no_contact_is_sure_to_be_answered(probability: float | None) -> None:
+    """Of a hundred contacts all were answered, most refused; then a few stay silent. A single one
+    was told of for good, as chance in less than 0.1 % of cases. It takes four: 0.3^4 <= 1 %."""
+    noted = None if probability is None else 0.1
+    before = [told_with(noted, contact(START, f"{i}", "refused", after=0)) for i in range(100)]
+    late = [told_with(probability, contact(START + 2 * DAY, f"late{i}")) for i in range(4)]
+    assert [said(before + late[:i], 300) is not None for i in range(5)] == [False] * 4 + [True]
+
+
+def told_with(probability: float | None, history: History) -> History:
+    """The history with another expectation of its contact."""
+    [known] = history.contacts
+    return replace(history, contacts=(replace(known, accept_prob=probability),))
+
+
 @pytest.mark.parametrize("answer", ["accepted", "refused"])
 def test_one_answer_ends_it(answer: str) -> None:
     """It tells that answers are heard of."""

@@ -158,10 +158,17 @@ def report() -> None:
 
 def _reported_since(store: ArtifactStore) -> int:
     """How many more events there are than the report has read; 0 where it had some that were
-    erased since."""
-    from churn_assets.serving.feedback import open_feedback_log
-    from churn_assets.storage.current import current_artifact, read_report
+    erased since, and where an earlier version made it, which didn't say how many it had read."""
+    import json
 
+    from churn_assets.serving.feedback import open_feedback_log
+    from churn_assets.storage.current import current_artifact
+
+    told = store.read(current_artifact(store, "campaign_outcomes"), "report.json")
+    if not told:
+        return 0
+    [content] = told.values()
+    read: int = json.loads(content)["events"]
     ids: list[str] = []
 
     def counted(part: Collection[str]) -> Collection[str]:
@@ -171,7 +178,6 @@ def _reported_since(store: ArtifactStore) -> int:
     with closing(open_feedback_log(store, load_settings().home)) as log:
         for _ in log.unknown(counted):
             pass
-    read = read_report(store, current_artifact(store, "campaign_outcomes"))["events"]
     return max(0, len(ids) - read)
 
 
