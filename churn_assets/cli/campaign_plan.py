@@ -12,7 +12,9 @@ from rich.table import Table
 
 from churn_assets.cli.answers import to_json
 from churn_assets.cli.report_summary import simulated
+from churn_assets.release.bundle import ReleaseError
 from churn_assets.release.registry import ReleaseRegistry
+from churn_assets.storage.protocol import ArtifactError
 
 if TYPE_CHECKING:
     from churn_assets.campaign.planning.plan import Plan
@@ -70,10 +72,14 @@ def show_plan(plan: Plan, status: str, as_json: bool, assumed: Iterable[str] = (
 
 
 def assumed_by(store: ArtifactStore, release_id: str) -> Iterator[str]:
-    """What of a release's figures rests on no customer's answer; nothing of one that is gone."""
+    """What of a release's figures rests on no customer's answer; nothing of one that is gone, and
+    of one that can't be opened that it can't: its plan is to be seen all the same."""
     registry = ReleaseRegistry(store)
-    if any(record.release_id == release_id for record in registry.records()):
-        yield from simulated(registry.manifest(release_id).report)
+    try:
+        if any(record.release_id == release_id for record in registry.records()):
+            yield from simulated(registry.manifest(release_id).report)
+    except (ReleaseError, ArtifactError) as error:
+        yield f"what its release assumes can't be told: {error}"
 
 
 def _summary(report: Mapping[str, Any]) -> Iterator[str]:

@@ -300,7 +300,7 @@ def plain(name: str) -> str:
     """A column's name in lower case, its words apart; the signs № and # are words, and an accent
     that is written apart from its letter (NFD, as some systems name things) ends none."""
     name = unicodedata.normalize("NFC", name).replace("№", " No ")
-    name = re.sub(r"^\s*#", "number of ", name).replace("#", " number ")
+    name = re.sub(r"(?<=\S)\s*#", " number ", name)  # at the beginning it says "number of"
     return " ".join(re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[_\W]+", " ", name).lower().split())
 
 

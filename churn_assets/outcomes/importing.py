@@ -13,6 +13,7 @@ from churn_assets.customers.contract.events import Events
 from churn_assets.customers.reading.days import Days
 from churn_assets.customers.reading.imports import Imported, Refused, clash, in_parts, rows_of
 from churn_assets.customers.reading.rows import BrokenRow, Rows
+from churn_assets.datasets.errors import DataError
 from churn_assets.domain.events import EVENT_KINDS, refuse_anothers
 from churn_assets.domain.offers import OFFER_PERCENTAGES, as_percentage
 from churn_assets.serving.event_text import CONFLICT, DUPLICATE, STORED
@@ -35,9 +36,20 @@ def event_rows(
     kind: str | None = None,
 ) -> Rows:
     """The rows of a file of events, as `rows_of` reads them. It need not have ids, nor a kind where
-    one `kind` is all rows', as of a list of who left."""
+    one `kind` is all rows', as of a list of who left.
+
+    Raises:
+        DataError: as `Rows`, and where a column is called nearly as that of the ids: events that
+            are there under these would count twice.
+    """
     spared = {"event_id"} if kind is None else {"event_id", "kind"}
-    return rows_of(FeedbackEvent, file, names, progress, agreed, spared)
+    rows = rows_of(FeedbackEvent, file, names, progress, agreed, spared)
+    if rows.misspelt("event_id"):
+        raise DataError(
+            f"{file} has no column event_id, and one that is called nearly so: where it is meant, "
+            "say so with --column event_id=NAME; else name it otherwise"
+        )
+    return rows
 
 
 def record(

@@ -60,6 +60,9 @@ def test_a_plan_says_what_its_release_assumes(tmp_path: Path) -> None:
     [record] = ReleaseRegistry(store).records()
     assert list(assumed_by(store, record.release_id)) == [f"acceptance: {simulated}"]
     assert list(assumed_by(store, "20250101-0123456789ab")) == []
+    (store.get(record.artifact) / "manifest.json").write_text("{}")
+    [said] = assumed_by(store, record.release_id)  # and the plan is shown
+    assert said.startswith("what its release assumes can't be told: ")
 
 
 def test_each_area_shows_its_gates_and_whether_they_hold(churn: Churn, reported: Path) -> None:

@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from typing import cast
 
 import duckdb
 import pandas as pd
@@ -218,6 +219,37 @@ def test_a_value_that_protects_is_no_suspicion(share: float, leaving: float) -> 
             if gone:
                 break
     assert found(rows, had_by_survivors) == ""
+
+
+def test_amounts_that_hardly_anybody_has_are_not_all_held_in_memory() -> None:
+    """Of a column with as many values as customers, only what many have is read one by one."""
+    read = []
+
+    class Counting:
+        def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+            self.connection = connection
+
+        def execute(self, query: str, told: object = None) -> Counting:
+            self.connection.execute(query, told)
+            return self
+
+        def fetchall(self) -> list[tuple[object, ...]]:
+            rows = self.connection.fetchall()
+            read.append(len(rows))
+            return rows
+
+    def counting(connection: duckdb.DuckDBPyConnection, source: str, value: str) -> str:
+        return had_by_survivors(
+            cast("duckdb.DuckDBPyConnection", Counting(connection)), source, value
+        )
+
+    rows = [
+        (f"{i}", f"2025-{month:02}-01", month == i % 40, None, f"{i}.25")
+        for i in range(1000)
+        for month in range(1, min(i % 40, 12) + 1 if i % 40 else 13)
+    ]
+    assert found(rows, counting) == ""
+    assert max(read) <= 10
 
 
 def test_a_suspicion_is_told_and_refuses_nothing(checked: Checked, tmp_path: Path) -> None:

@@ -56,6 +56,11 @@ def test_few_damaged_cells_take_no_key_away(tmp_path: Path) -> None:
     assert inspected(tmp_path, rows).guesses["Dossier"] == "id"
 
 
+def test_how_many_months_is_no_number_of_theirs() -> None:
+    assert says("# Months", "tenure")
+    assert not says("# Orders", "id")
+
+
 def test_numbers_that_all_differ_may_be_amounts(tmp_path: Path) -> None:
     found = inspected(tmp_path, french("Consommation", "{}"))
     assert found.guesses["Courriel"] == "id"

@@ -157,3 +157,19 @@ def test_a_list_of_who_left_needs_no_ids_and_no_kinds(own_home: Path) -> None:
         ("C3", "churned", "2025-12-09"), ("C3", "churned", "2025-12-10"),
     ]  # fmt: skip
     assert len({e["event_id"] for e in events}) == 4
+
+
+@pytest.mark.parametrize("heading", ["eventid", "Event ID", "event-id"])
+def test_a_misspelt_heading_of_ids_is_no_file_without_them(heading: str, own_home: Path) -> None:
+    """Events that are there under these ids would be added again under others."""
+    file = own_home / "events.csv"
+    file.write_text(f"{heading},customer_id,kind,occurred_at\nE1,C1,sent,2025-12-07\n")
+    command = ["outcomes", "import", str(file)]
+    refused = CliRunner().invoke(app, command)
+    assert refused.exit_code == 1
+    assert "--column event_id=NAME" in refused.output
+    named = CliRunner().invoke(app, [*command, "--column", f"event_id={heading}"])
+    assert "1 events added" in named.output
+    with closing(open_feedback_log(LocalArtifactStore(own_home / "store"), own_home)) as log:
+        [event] = map(json.loads, log.events())
+    assert event["event_id"] == "E1"

@@ -109,7 +109,8 @@ def had_by_survivors(connection: duckdb.DuckDBPyConnection, source: str, value: 
     by a leaving, which chance would do less than once in 10,000 times (as `known_too_early`); from
     that month on at least half as many as would be; and nine in ten of who ever have it do in their
     first snapshot. It is a suspicion: whom a contract of a year bound who all joined at once look
-    the same.
+    the same. What fewer rows have than a tenth of the first month's is passed over before all that:
+    amounts have about as many values as rows.
 
     Args:
         connection: of the workspace.
@@ -119,31 +120,29 @@ def had_by_survivors(connection: duckdb.DuckDBPyConnection, source: str, value: 
     """
     found = connection.execute(
         f"""WITH months AS (
-              SELECT month, count(*) AS rows, avg(CAST(outcome AS INT)) AS rate FROM {source}
+              SELECT month, count(*) AS rows, avg(CAST(outcome AS INT)) AS rate,
+                     sum(count(*)) OVER (ORDER BY month) AS of_all FROM {source}
               WHERE outcome IS NOT NULL GROUP BY month),
+            frequent AS (
+              SELECT {value} AS v FROM {source} WHERE outcome IS NOT NULL AND {value} IS NOT NULL
+              GROUP BY v HAVING count(*) >= {OF_ROWS} * (SELECT min(of_all) FROM months)),
             had AS (
               SELECT {value} AS v, month, count(*) AS n, count(*) FILTER (outcome) AS k
-              FROM {source} WHERE outcome IS NOT NULL AND {value} IS NOT NULL GROUP BY v, month),
+              FROM {source} WHERE outcome IS NOT NULL AND {value} IN (FROM frequent)
+              GROUP BY v, month),
             run AS (
-              SELECT v, month, sum(n) OVER before AS n, sum(k) OVER before AS k,
+              SELECT v, month, of_all, sum(n) OVER before AS n, sum(k) OVER before AS k,
                      sum(n * rate) OVER before AS e, sum(k) OVER every AS all_k,
                      sum(n * rate) OVER every AS all_e, count(*) OVER () AS tried
               FROM had JOIN months USING (month)
               WINDOW before AS (PARTITION BY v ORDER BY month), every AS (PARTITION BY v))
-        SELECT v, max(month), arg_max(k, month), arg_max(e, month), arg_max(n, month),
-               any_value(all_k), any_value(all_e), any_value(tried)
-        FROM run WHERE k <= {OF_EXPECTED} * e GROUP BY v"""
+        SELECT v, month, k, e, all_k - k, tried FROM run WHERE k <= {OF_EXPECTED} * e
+        QUALIFY month = max(month) OVER (PARTITION BY v)
+          AND n >= {OF_ROWS} * of_all AND all_k > k
+          AND all_k - k >= {AS_THE_OTHERS} * (all_e - e)"""
     ).fetchall()
-    for which, until, left, expected, rows, all_left, all_expected, tried in found:
-        since = all_left - left
-        if not since or since < AS_THE_OTHERS * (all_expected - expected):
-            continue
+    for which, until, left, expected, since, tried in found:
         if tried * pdtr(left, expected) >= CHANCE:
-            continue
-        [(of_all,)] = connection.execute(
-            f"SELECT count(*) FROM {source} WHERE outcome IS NOT NULL AND month <= ?", [until]
-        ).fetchall()
-        if rows < OF_ROWS * of_all:
             continue
         has = f"coalesce({value} = ?, false)"
         if _is_from_the_first(connection, source, has, [which], "true"):

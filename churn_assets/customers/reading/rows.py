@@ -107,6 +107,11 @@ class Rows:
         """Whether the file has a column of the field, whatever it is called there."""
         return any(self._fields.get(name) == field for name in self._columns)
 
+    def misspelt(self, field: str) -> bool:
+        """Whether the file lacks a column of the field, and has one that is called nearly so, which
+        nobody asked for."""
+        return not self.has(field) and _is_near(field, self.passed_over)
+
     def __iter__(self) -> Iterator[Row]:
         places = [
             (self._fields[name], i) for i, name in enumerate(self._columns) if name in self._fields
