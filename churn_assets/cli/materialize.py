@@ -151,7 +151,14 @@ class RunView:
             if event.kind == "check_warned":
                 say(f"  [yellow]! {name}[/] {text}")
             elif event.kind == "check_failed":
-                say(f"  [red]✗ {name}[/] {text}")
+                say(f"  [red]✗ {name}[/] {text}{GOES_ON if event.blocks else ''}")
+
+
+GOES_ON = (
+    "; what depends on it isn't made; the rest is, and isn't made again by the next run, so that "
+    "you may stop this one (Ctrl-C)"
+)
+"""Said of a blocking check that failed: the messages, say, need no customers, and take minutes."""
 
 
 def verdicts(checks: Mapping[str, int], *, succeeded: bool) -> str:

@@ -25,12 +25,6 @@ OF_PIPES = "[pipes]"
 LOG_TAG = "churn/log"
 """The tag of a run that names the file with what its libraries and stages printed."""
 
-GOES_ON = (
-    "what depends on it isn't made; the rest is, and isn't made again by the next run, so that you "
-    "may stop this one (Ctrl-C)"
-)
-"""Said of a blocking check that failed: the messages, say, need no customers, and take minutes."""
-
 FIGURES = 3
 """Of what a check found, shown on the screen; the UI has all."""
 
@@ -58,12 +52,14 @@ class RunEvent:
             cause, or of an asset that it is unchanged and why, or was made ahead and how long that
             took.
         time: seconds since the epoch.
+        blocks: whether it is a check that failed and keeps from being made what depends on it.
     """
 
     kind: Kind
     subject: str
     text: str
     time: float
+    blocks: bool = False
 
 
 def run_job(
@@ -151,9 +147,9 @@ def to_run_event(entry: dg.EventLogEntry) -> RunEvent | None:
         kind: Kind = "check_warned" if warned else "check_failed"
         if check.passed:
             kind = "check_passed"
-        blocks = GOES_ON if check.blocking and kind == "check_failed" else ""
-        told = "; ".join(filter(None, (check.description, _figures(check.metadata), blocks)))
-        return RunEvent(kind, subject, told, entry.timestamp)
+        told = "; ".join(filter(None, (check.description, _figures(check.metadata))))
+        blocks = bool(check.blocking) and kind == "check_failed"
+        return RunEvent(kind, subject, told, entry.timestamp, blocks)
     return None
 
 

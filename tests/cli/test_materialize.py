@@ -219,6 +219,11 @@ def test_a_failed_check_is_found_in_a_log() -> None:
         view(RunEvent(kind, f"risk_model: {kind}", "value 1", 0.0))
     assert "  ! risk_model: check_warned value 1" in screen.getvalue()
     assert "  ✗ risk_model: check_failed value 1" in screen.getvalue()
+    assert "isn't made" not in screen.getvalue()
+    view(RunEvent("check_failed", "risk_model: it_ranks", "value 1", 0.0, blocks=True))
+    view.checks["check_failed"] -= 1
+    said = " ".join(screen.getvalue().split())
+    assert "✗ risk_model: it_ranks value 1; what depends on it isn't made; the rest is" in said
     told = verdicts(view.checks, succeeded=True)
     assert told.startswith("1 passed, 1 warned, 1 failed and stopped nothing (`churn report`")
     assert verdicts(view.checks, succeeded=False) == "1 passed, 1 warned, 1 failed"

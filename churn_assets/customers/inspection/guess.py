@@ -182,8 +182,8 @@ class Guess:
         reasons: dict[str, str] = {}
         used = {*self.no_features, self.value, self.tenure}
         for leak in leaks:
-            leaks = "leaks" if leak.certain else "may leak"
-            reasons.setdefault(leak.column, f"{leaks}: {leak.why}")
+            how = "leaks" if leak.certain else "may leak"
+            reasons.setdefault(leak.column, f"{how}: {leak.why}")
         for column in self.columns:
             if column in used:
                 reasons.pop(column.name, None)
