@@ -89,7 +89,8 @@ def test_a_wrong_value_is_no_cell_of_a_row(company: Path) -> None:
     (company / "customers.yaml").write_text(SUMS)
     (company / "history.csv").write_text(as_csv(rows))
     result = run()
-    [checked] = result.get_asset_check_evaluations()
+    checks = {each.check_name: each for each in result.get_asset_check_evaluations()}
+    checked = checks["tables_hold_the_contract"]
     for said in (of("customer_history", result)["problems"], checked.description or ""):
         assert "the monthly value of 1 rows is unknown, negative or above" in said
         assert "(Monthly Fee); " in said
