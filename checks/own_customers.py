@@ -184,12 +184,11 @@ def _is_as_long_as_lately(asset: str) -> dg.AssetChecksDefinition:
     name, about = COUNTED[asset]
 
     def judge(store: StoreResource, _: Artifact) -> dg.AssetCheckResult:
-        artifacts = store.open()
-        fall = counted.fall_of(artifacts, asset)
+        fall = counted.fall_of(store.open(), asset)
         return dg.AssetCheckResult(
             passed=fall is None,
             severity=dg.AssetCheckSeverity.WARN,
-            description=counted.fewer(artifacts, asset),
+            description=None if fall is None else counted.said_of(fall, asset),
             metadata={} if fall is None else fall._asdict(),
         )
 

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource
 
-from churn_assets.domain.plain_errors import WrongSettingError
+from churn_assets.domain.plain_errors import WrongSettingError, own_words
 
 PREFIX = "CHURN_"
 DELIMITER = "__"
@@ -132,7 +132,7 @@ def explain(error: ValidationError, known: Mapping[str, tuple[str, ...]]) -> str
     problems = []
     for problem in error.errors(include_url=False, include_input=False, include_context=False):
         where = _place(problem["loc"], known)
-        what = problem["msg"].removeprefix("Value error, ")
+        what = own_words(problem["msg"])
         problems.append(f"{where}: {what}" if where else what)
     return "; ".join(dict.fromkeys(problems))
 

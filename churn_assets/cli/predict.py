@@ -22,6 +22,7 @@ from churn_assets.cli.releases import open_registry
 from churn_assets.cli.strangers import tell_strangers
 from churn_assets.customers.strangers import ASKED, SHOWN
 from churn_assets.domain.contact_rules import RULES
+from churn_assets.domain.plain_errors import own_words
 from churn_assets.domain.words import counted
 from churn_assets.settings import load_settings
 
@@ -219,8 +220,7 @@ def reason(errors: list[dict[str, Any]], names: Mapping[str, str]) -> str:
         names: field -> what the file calls it.
     """
     return "; ".join(
-        ": ".join([*_named(error["loc"], names), error["msg"].removeprefix("Value error, ")])
-        for error in errors
+        ": ".join([*_named(error["loc"], names), own_words(error["msg"])]) for error in errors
     )
 
 

@@ -29,7 +29,7 @@ FEWER = {
     HISTORY: "The history has only {now:,} rows that can be used, and had {most:,} on {day}. Is "
     "that table whole? Models learn from what is there",
 }
-TODO = "remove it: the next `churn materialize` writes it anew"
+ANEW = "remove it: the next `churn materialize` writes it anew"
 
 
 class Count(BaseModel):
@@ -136,4 +136,4 @@ def _pointer(asset: str) -> str:
 
 
 def _parsed(store: ArtifactStore, asset: str, content: bytes) -> Counts:
-    return parse_pointer(_COUNTS, store.url, _pointer(asset), content, TODO)
+    return parse_pointer(_COUNTS, store.url, _pointer(asset), content, ANEW)

@@ -15,6 +15,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from churn_assets.domain.offers import Offers
+from churn_assets.domain.plain_errors import own_words
 
 FINEST = range(1, 101)
 """Into how many parts the smallest discount may have to be divided: whole per cent need no more."""
@@ -321,7 +322,7 @@ class WorldSettings(BaseModel):
             try:
                 self.world(preset)
             except ValidationError as error:  # of several lines, and it doesn't name the preset
-                what = error.errors()[0]["msg"].removeprefix("Value error, ")
+                what = own_words(error.errors()[0]["msg"])
                 raise ValueError(f"preset {preset!r}: {what}") from None
         return self
 

@@ -25,6 +25,11 @@ def describe(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
 
+def own_words(message: str) -> str:
+    """What a validator of ours said, without the `Value error, ` that pydantic puts before it."""
+    return message.removeprefix("Value error, ")
+
+
 def is_full(error: BaseException | None) -> bool:
     """Whether there was no room on a disk, by what the system or a database says of the error or of
     what caused it."""

@@ -133,8 +133,8 @@ def compare(
     """Decide whether a challenger with this report and this data replaces the champion.
 
     Args:
-        other_fields: of customers, that only one of the two contracts has.
         outcomes: the row of rule 6; None where the log of outcomes can't tell.
+        other_fields: of customers, that only one of the two contracts has.
     """
     if champion is None:
         return Comparison(champion=None, promoted=True, reason="the first release")
@@ -146,9 +146,9 @@ def compare(
     if was_real != is_real:
         reason = "real data replaces synthetic" if is_real else "synthetic data never replaces real"
         return Comparison(champion=champion.release_id, promoted=is_real, reason=reason)
-    fallen = {name for name, c in (components or {}).items() if c.source == "fallback"}
-    fallen |= {"risk"} if other_fields else set()
-    rules = [rule for rule in RULES if rule.path.partition(".")[0] not in fallen]
+    apart = {name for name, c in (components or {}).items() if c.source == "fallback"}
+    apart |= {"risk"} if other_fields else set()
+    rules = [rule for rule in RULES if rule.path.partition(".")[0] not in apart]
     old, new = _Measured(champion.report, champion.data), _Measured(report, data)
     figures = [figure for rule in rules if (figure := _figure(rule, old, new))]
     figures += [dict(outcomes)] if outcomes else []

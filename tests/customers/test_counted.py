@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,10 +12,10 @@ from typer.testing import CliRunner
 from churn_assets.cli.customers.commands import app
 from churn_assets.customers.counted import ACTIVE, HISTORY, fall_of, fewer, note
 from churn_assets.outcomes.watching.inputs import customers_counted
-from churn_assets.settings import load_settings
 from churn_assets.storage.local import LocalArtifactStore
 from churn_assets.storage.protocol import ArtifactError
-from tests.customers.conftest import CONTRACT, as_csv, made_rows
+from tests.customers.conftest import as_csv, made_rows
+from tests.customers.test_own_assets import company as company
 from tests.customers.test_own_assets import run
 
 NOW = datetime(2027, 3, 1, 6, tzinfo=UTC)
@@ -91,18 +90,6 @@ def test_counts_by_another_hand_are_one_line(store: LocalArtifactStore) -> None:
     store.write_pointer("counted/active_customers", b"{")
     with pytest.raises(ArtifactError, match=r"active_customers is damaged: .*remove it"):
         note(store, ACTIVE, "small", 10, NOW)
-
-
-@pytest.fixture
-def company(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder with the small company's contract, which the settings name, and its table."""
-    (tmp_path / "customers.yaml").write_text(CONTRACT)
-    (tmp_path / "history.csv").write_text(as_csv(made_rows(300)))
-    monkeypatch.setenv("CHURN_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("CHURN_CUSTOMERS", str(tmp_path / "customers.yaml"))
-    load_settings.cache_clear()
-    yield tmp_path
-    load_settings.cache_clear()
 
 
 def warned(result: dg.ExecuteInProcessResult) -> dict[str, str | None]:

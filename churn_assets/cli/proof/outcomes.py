@@ -75,12 +75,12 @@ def import_(
 
     Columns are the fields of POST /feedback: customer_id, kind (or --kind), occurred_at and, where
     known, event_id, channel, decision_id and offer_percentage; others are passed over. A row
-    without an event_id is known by what it says. What a file calls them
-    otherwise, and its kinds, stands in the contract (`events`). A day alone counts from its
-    midnight, in the contract's `people.default_zone`, else the service's. Encoding and delimiter
-    are found out. An answer may speak of what an earlier release offered. Reading a file again
-    changes nothing. A file half of whose ids or more are nobody's, and half of those nearly a
-    customer's, is refused whole: a spreadsheet may have taken their zeros.
+    without an event_id is known by what it says. What a file calls them otherwise, and its kinds,
+    stands in the contract (`events`). A day alone counts from its midnight, in the contract's
+    `people.default_zone`, else the service's. Encoding and delimiter are found out. An answer may
+    speak of what an earlier release offered. Reading a file again changes nothing. A file half of
+    whose ids or more are nobody's, and half of those nearly a customer's, is refused whole: a
+    spreadsheet may have taken their zeros.
     """
     # Imported here: other commands need no pandas.
     from churn_assets.campaign.opening import under_contract

@@ -10,6 +10,8 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from churn_assets.domain.plain_errors import own_words
+
 Keys = tuple[str | int, ...]
 
 
@@ -112,7 +114,7 @@ def problems_in(
         loc = (*one["loc"], *(cause.keys if isinstance(cause, MisfitError) else ()))
         keys = tuple(key for key in loc if key in there or _is_new(one, key))
         key = ".".join(str(part) for part in keys)
-        problem = one["msg"].removeprefix("Value error, ")
+        problem = own_words(one["msg"])
         if one["type"] == "extra_forbidden":
             problem = "is no key here" + _hint(str(keys[-1]), known(one["loc"]))
         elif one["type"] == "missing":

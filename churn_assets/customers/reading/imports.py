@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from churn_assets.customers.reading.rows import BrokenRow, Rows
+from churn_assets.domain.plain_errors import own_words
 from churn_assets.stages.spec import Progress, silent
 
 Refused = list[tuple[int, str]]
@@ -41,14 +42,13 @@ def rows_of(
     """The rows of a file with the model's fields; raises what `Rows` raises.
 
     Args:
-        spared: fields that the model needs and a file doesn't.
         columns: the field -> the file's name of it, where it has another.
         agreed: of these fields, those that are named once and for all files: where a row need not
             say them, a file need not have them.
+        spared: fields that the model needs and a file doesn't.
     """
     fields = model.model_fields
-    needed = [name for name, field in fields.items() if field.is_required()]
-    needed = [name for name in needed if name not in spared]
+    needed = [name for name, f in fields.items() if f.is_required() and name not in spared]
     optional = {*agreed}.difference(needed)
     return Rows(file, needed, tuple(fields), columns, progress, optional=optional)
 
@@ -82,6 +82,4 @@ def clash(event_id: str) -> str:
 
 def _reasons(error: ValidationError) -> str:
     found = error.errors(include_url=False, include_input=False)
-    return "; ".join(
-        f"{'.'.join(map(str, e['loc']))}: {e['msg'].removeprefix('Value error, ')}" for e in found
-    )
+    return "; ".join(f"{'.'.join(map(str, e['loc']))}: {own_words(e['msg'])}" for e in found)

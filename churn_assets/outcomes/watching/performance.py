@@ -187,8 +187,8 @@ def came_true(outcomes: pd.DataFrame, horizons: Horizons = ALIKE) -> Finding:
 
 def _told_too_low(name: str, outcomes: pd.DataFrame, horizons: Horizons) -> Finding | None:
     """What is to be said where more of all customers have left than the risk said of them if nobody
-    contacts them. A contact is meant to keep them, so that tells where too few were left alone to
-    tell; None where they are as many as that, or fewer."""
+    contacts them. A contact is meant to keep them, so that tells where those who were left alone
+    don't: they are too few, or were contacted since. None where they are as many, or fewer."""
     everybody = lately(outcomes[outcomes["known"].to_numpy(np.bool_)], _tells)
     if not _tells(everybody):
         return None
@@ -200,7 +200,7 @@ def _told_too_low(name: str, outcomes: pd.DataFrame, horizons: Horizons) -> Find
         f"The risk did not come true: {int(left.sum()):,} of {len(left):,} customers have left, "
         f"and {risk.sum():,.0f} were expected to if nobody had been contacted ({low:.2f} to "
         f"{high:.2f} times as many). It is told too low, or contacts drive them "
-        "away; too few were left alone to tell which."
+        "away; those who were left alone can't tell which yet."
     )
     figures = {
         "release_id": release_of(everybody),
