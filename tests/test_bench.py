@@ -37,12 +37,14 @@ def test_a_line_is_measured_once_and_written(
 
     monkeypatch.setattr(bench, "LINES", {"first": line, "second": never})
     (tmp_path / "lines").mkdir()
-    world, console = World(tmp_path, tmp_path), Console(file=io.StringIO())
+    world, said = World(tmp_path, tmp_path), io.StringIO()
+    console = Console(file=said, width=200)
     for _ in range(2):
         bench.measure("first", world, False, console, "1")
     assert asked == ["first"]
     bench.measure("first", world, True, console, "1")
     assert asked == ["first", "first"]
+    assert "b: not measured: no peer" in said.getvalue()
     with pytest.raises(RuntimeError, match="a line that fails"):
         bench.measure("second", world, False, console, "2")
     bench.write(tmp_path, tmp_path)

@@ -93,7 +93,9 @@ def measure(name: str, world: World, again: bool, console: Console, said: str) -
 
 
 def said_of(row: dict[str, object]) -> str:
-    """A row as a sentence of the console."""
+    """A row as a sentence of the console; of a line without a figure, why there is none."""
+    if row["ours"] is None:
+        return f"{row['name']}: {row['note']}"
     ours, peer, ratio = (_figure(row[key]) for key in ("ours", "peer", "ratio"))
     return f"{row['name']}: {ours} {row['unit']}, peer {peer}, ratio {ratio}; goal {row['goal']}"
 

@@ -129,12 +129,13 @@ def test_the_same_request_gives_the_same_message(client: httpx.Client) -> None:
 
 def test_the_libraries_print_nothing_of_their_own(live: tuple[httpx.Client, Server]) -> None:
     """The log is the service's: no bar that fills while weights are read, no name that a library
-    should call by another."""
+    should call by another, no kernel that it does without."""
     client, server = live
     assert answer(client)["metadata"]["message_source"] == "model"
     said = server.log.read_text()
     assert "weights" not in said
     assert "Warning" not in said
+    assert "kernels" not in said
 
 
 def test_the_kill_switch_silences_the_model(client: httpx.Client) -> None:
