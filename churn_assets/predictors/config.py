@@ -59,7 +59,19 @@ SPECIFICATION = BoosterConfig(
 """The specification's booster, a baseline (learning rate and bins: XGBoost's defaults)."""
 
 
-class RiskConfig(BoosterConfig):
+class SearchedConfig(BoosterConfig):
+    """How the booster's settings are found for your own customers (`training/own/methods.py`)."""
+
+    search_candidates: int = Field(12, ge=0)
+    """Of your own customers: settings of the trees (depth, learning rate, share of columns) that
+    are tried, in each fold anew; 0 takes the settings above, as the public tables' models do."""
+    search_rows: int = Field(10_000, ge=100)
+    """Rows that the search looks at, at most."""
+    trees_from_rows: int = Field(1000, ge=0)
+    """Of your own customers: with fewer rows a logistic regression ships instead of trees."""
+
+
+class RiskConfig(SearchedConfig):
     """P(churn).
 
     Attributes:
@@ -69,13 +81,6 @@ class RiskConfig(BoosterConfig):
     folds: int = Field(10, ge=2)
     """Folds of the pooled out-of-fold evaluation."""
     bootstrap: int = Field(1000, ge=100)
-    search_candidates: int = Field(12, ge=0)
-    """Of your own customers: settings of the trees (depth, learning rate, share of columns) that
-    are tried, in each fold anew; 0 takes the settings above, as IBM Telco's model does."""
-    search_rows: int = Field(10_000, ge=100)
-    """Rows that the search looks at, at most."""
-    trees_from_rows: int = Field(1000, ge=0)
-    """Of your own customers: with fewer rows a logistic regression ships instead of trees."""
 
 
 class OfferEffect(BaseModel):
@@ -98,7 +103,7 @@ OFFER_EFFECTS = {
 }
 
 
-class AcceptConfig(BoosterConfig):
+class AcceptConfig(SearchedConfig):
     """P(accept | offer): how the boosters are trained, and where the offers' responses are from.
 
     Attributes:

@@ -43,7 +43,7 @@ from tests.release.small_release import write_messages
 RISK = RiskConfig(
     folds=3, calibration_folds=2, bootstrap=100, search_candidates=2, trees_from_rows=1000
 )
-ACCEPT = AcceptConfig(trees=20, calibration_folds=2, bootstrap=100)
+ACCEPT = AcceptConfig(trees=20, calibration_folds=2, bootstrap=100, search_candidates=2)
 
 
 @dataclass(frozen=True)

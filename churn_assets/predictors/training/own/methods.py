@@ -22,7 +22,7 @@ import xgboost as xgb
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
-from churn_assets.predictors.config import BoosterConfig, RiskConfig
+from churn_assets.predictors.config import BoosterConfig, SearchedConfig
 from churn_assets.predictors.scoring.calibration import Calibrator
 from churn_assets.predictors.scoring.features import Feature
 from churn_assets.predictors.scoring.linear import Linear
@@ -123,7 +123,7 @@ class TreesMethod:
     """Boosted trees; depth, learning rate, share of columns and number are searched for."""
 
     own: OwnFeatures
-    config: RiskConfig
+    config: SearchedConfig
 
     def fit(self, matrix: Matrix, labels: Floats, groups: Groups) -> FittedTrees:
         chosen = self.search(matrix, labels, groups)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
 from churn_assets.domain.statistics import logit
-from churn_assets.predictors.config import AcceptConfig, BoosterConfig, RiskConfig
+from churn_assets.predictors.config import AcceptConfig
 from churn_assets.predictors.scoring.features import Feature
 from churn_assets.predictors.scoring.linear import Linear, Term
 from churn_assets.predictors.training.baselines import fit_linear
@@ -97,10 +97,8 @@ def methods(
         OFFER_ALONE: OfferAlone(own.features, levels),
         LOGISTIC: OfferAndLogistic(own.features, levels),
     }
-    booster = {name: getattr(config, name) for name in BoosterConfig.model_fields}
-    searched = RiskConfig(**booster)  # the same search, by the same counts
-    if rows >= searched.trees_from_rows:
-        found[TREES] = TreesMethod(own, searched)
+    if rows >= config.trees_from_rows:
+        found[TREES] = TreesMethod(own, config)
     return found
 
 
