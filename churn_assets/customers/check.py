@@ -349,6 +349,8 @@ def _file(file: ReadFile, marks: Marks) -> FileReport:
         guessed = " (a guess)" if file.dialect.guessed else ""
         mark = {"\t": "tab"}.get(file.dialect.delimiter, repr(file.dialect.delimiter))
         written = f"{file.dialect.encoding}{guessed}, delimiter {mark}, {worded([marks])}"
+    elif marks.in_text:
+        written = f"text with {worded([marks])}"
     return FileReport(file.name, file.rows + file.broken, written)
 
 

@@ -78,6 +78,27 @@ def test_the_file_that_was_learnt_from_says_the_same_here(tmp_path: Path) -> Non
                 assert value == (None if pd.isna(theirs[field]) else theirs[field]), field
 
 
+def test_text_in_a_parquet_file_is_read_as_the_check_reads_it(tmp_path: Path) -> None:
+    """34,90 as text in a Parquet file is a number, and 34.90; what may be either is refused by its
+    name. No number was taken as text."""
+    rows = pd.DataFrame(made_rows(3)).astype({"Months": int})
+    form = form_of(schema_of(contract(history={"path": "history.csv"})))
+    for fees, told in (
+        (("1.250,5", "900,25", "3"), [1250.5, 900.25, 3]),
+        (("1.250", "900.25", "3"), [1.25, 900.25, 3]),
+    ):
+        rows.assign(**{"Monthly Fee": fees}).to_parquet(tmp_path / "today.parquet")
+        read = [
+            known(form, row.customer)
+            for row in read_customers(tmp_path / "today.parquet", form).rows
+        ]
+        assert [row["monthly_fee"] for row in read] == told
+    rows.assign(**{"Monthly Fee": ("900,25", "1.250", "3")}).to_parquet(tmp_path / "today.parquet")
+    problems = [row.problem for row in read_customers(tmp_path / "today.parquet", form).rows]
+    assert [bool(problem) for problem in problems] == [False, True, False]
+    assert problems[1].startswith("Monthly Fee: '1.250' may have thousands or decimals")
+
+
 @pytest.mark.parametrize("name", ["today.csv", "today.parquet"])
 def test_refused_rows_are_written_as_the_contract_says(tmp_path: Path, name: str) -> None:
     """They are read again once they're mended, and 234.125 must not come back as 234125."""

@@ -7,6 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from churn_assets.customers.inspection.inspect import inspect_tables
+from churn_assets.customers.reading.sources import Places
 from tests.customers.conftest import CONTRACT, Checked, Rows, as_csv, made_rows
 
 
@@ -99,6 +101,58 @@ def test_a_file_that_tells_nothing_is_read_as_the_others(checked: Checked, tmp_p
     (tmp_path / "history.csv").write_text(as_csv(made_rows(399)))
     (tmp_path / "mended.csv").write_text(as_csv([made_rows()[-1] | {"Monthly Fee": "12.125"}]))
     assert checked(CONTRACT.replace("history.csv", "[history.csv, mended.csv]")).problems == []
+
+
+CALLS = [12.125, 12.375] * 200
+WITHOUT_POINT = pd.DataFrame(with_fees("1.234,50", "900,5")).assign(Calls=CALLS)
+LIMITS = (("[0, 500]", "[900.5, 1234.5]"), ("[0, 1000]", "[12.125, 12.375]"))
+
+
+def limited(contract: str, *limits: tuple[str, str]) -> str:
+    """The small company's, with other ranges."""
+    for before, after in limits:
+        contract = contract.replace(before, after)
+    return contract
+
+
+@pytest.mark.parametrize("kind", ["str", "category"])
+def test_text_in_a_typed_file_is_read_by_its_own_marks(
+    kind: str, checked: Checked, tmp_path: Path
+) -> None:
+    """A spreadsheet's 1.234,50 came into a data frame as text: it was no number, whatever the
+    contract said. Numbers beside it are what they are."""
+    frame = WITHOUT_POINT.astype({"Monthly Fee": kind})
+    frame.to_parquet(tmp_path / "history.parquet")
+    report = checked(limited(CONTRACT, ("history.csv", "history.parquet"), *LIMITS))
+    assert (report.problems, report.tables[0].used) == ([], 400)
+    assert report.tables[0].files[0].written == "text with decimal ',', thousands '.'"
+
+
+def test_the_contract_says_how_text_in_a_typed_file_is_written(
+    checked: Checked, tmp_path: Path
+) -> None:
+    """1,250 tells nothing; without a word of the contract a text's 1.250 has a point, as ever."""
+    for fee, form, limits in (
+        ("1,250", ", format: {decimal: ','}", "[1.25, 2]"),
+        ("1,250", ", format: {thousands: ','}", "[2, 1250]"),
+        ("1.250", "", "[1.25, 2]"),
+    ):
+        pd.DataFrame(with_fees(fee, "2")).assign(Calls=CALLS).to_parquet(tmp_path / "now.parquet")
+        table = ("history.csv", f"now.parquet{form}")
+        assert checked(limited(CONTRACT, table, ("[0, 500]", limits), LIMITS[1])).problems == []
+
+
+def test_a_first_contract_takes_text_in_a_typed_file_for_numbers(
+    checked: Checked, tmp_path: Path
+) -> None:
+    """The column of what they pay was left out as "text of 350 different values"."""
+    fees = [f"{20 + number / 4:.2f}".replace(".", ",") for number in range(400)]
+    frame = pd.DataFrame(made_rows()).assign(Calls=CALLS, **{"Monthly Fee": fees})
+    frame.to_parquet(tmp_path / "history.parquet")
+    found = inspect_tables([str(tmp_path / "history.parquet")], Places(tmp_path, tmp_path / "raw"))
+    assert found.guesses["Monthly Fee"] == "monthly value"
+    assert found.written == ("history.parquet: 400 rows, text with decimal ','",)
+    assert "value: {monthly: Monthly Fee}" in found.contract
 
 
 def test_typed_numbers_have_no_marks(checked: Checked, tmp_path: Path) -> None:

@@ -69,6 +69,20 @@ def test_a_query_is_a_table(
     assert PASSWORD not in table.files[0].name
 
 
+def test_text_of_a_query_is_read_by_its_own_marks(
+    customers: str, checked: Checked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A column of text holds 34,90, beside numbers that are typed."""
+    monkeypatch.setenv("CHURN_TEST_PASSWORD", PASSWORD)
+    fee = "replace(CAST(\"Monthly Fee\" AS TEXT), ''.'', '','') AS fee"
+    contract = by_query(customers, f"SELECT *, {fee}, random() AS share FROM customers")  # noqa: S608
+    features = "  share: {kind: number, range: [0, 1]}\n  Plan:"
+    contract = contract.replace("  Plan:", features).replace("monthly: Monthly Fee", "monthly: fee")
+    report = checked(contract.replace("\n  Monthly Fee:", "\n  fee:"))
+    assert (report.problems, report.tables[0].used) == ([], 400)
+    assert report.tables[0].files[0].written == "text with decimal ','"
+
+
 def test_a_start_date_is_a_tenure(
     customers: str, checked: Checked, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
-from churn_assets.customers.contract.tables import DateOrder
+from churn_assets.customers.contract.tables import DateOrder, Format
 from churn_assets.customers.reading.dates import months_since, why_no_months
-from churn_assets.customers.reading.numbers import Marks, doubt_of, number_in
+from churn_assets.customers.reading.numbers import Marks, doubt_of, marks_by_column, number_in
 from churn_assets.customers.schema import TENURE
 from churn_assets.domain.cells import cell_text, shortened
 from churn_assets.serving.forms import Form
@@ -30,6 +31,22 @@ def is_numeric(form: Form, name: str) -> bool:
     """Whether the form's field is a number."""
     types = _types_of(form.model.model_fields[name].annotation)
     return bool(types & {int, float}) and bool not in types
+
+
+def numeric_places(fields: Sequence[str], form: Form, *, dated: bool) -> list[int]:
+    """The places of the columns of numbers, by the field of each column (empty: passed over);
+    where months as a customer are told by a date (`dated`), they are none."""
+    none = {TENURE} if dated else set()
+    return [i for i, f in enumerate(fields) if f and f not in none and is_numeric(form, f)]
+
+
+def marks_of_fields(
+    fields: Sequence[str], places: Sequence[int], rows: Iterable[Sequence[Any]], given: Format
+) -> dict[str, Marks]:
+    """Field -> how its numbers are written, by the text that all rows have in these places."""
+    cells = ([(row[i] or "").strip() for i in places] for row in rows)
+    written = marks_by_column(cells, len(places), given)
+    return dict(zip((fields[i] for i in places), written, strict=True))
 
 
 def parsed(form: Form, name: str, cell: str, marks: Marks | None) -> Any:

@@ -24,7 +24,8 @@ from typing import IO, Any, Literal, cast
 from churn_assets.cli.customers.cells import (
     in_doubt,
     is_missing,
-    is_numeric,
+    marks_of_fields,
+    numeric_places,
     parsed,
     plain,
     text_cell,
@@ -38,7 +39,6 @@ from churn_assets.customers.languages import TAG
 from churn_assets.customers.reading.dates import months_since
 from churn_assets.customers.reading.dialect import dialect_of
 from churn_assets.customers.reading.lines import Record, records
-from churn_assets.customers.reading.numbers import marks_by_column
 from churn_assets.customers.reading.sources import SUFFIXES as TABLES
 from churn_assets.customers.reading.sources import is_table, unchanged
 from churn_assets.customers.schema import TENURE
@@ -233,12 +233,9 @@ def _from_csv(file: Path, form: Form, channels: Sequence[str]) -> Customers:
         raise ValueError("is empty")
     columns = tuple(name.strip() for name in header.cells)
     fields = _fields_of(columns, form)
-    numbers = [name for name in fields if name and is_numeric(form, name)]
-    numbers = [name for name in numbers if name != TENURE or not _is_dated(columns, form)]
-    numeric = [i for i, name in enumerate(fields) if name in numbers]
     whole = (r.cells for r in islice(found(), 1, None) if len(r.cells) == len(columns))
-    written = marks_by_column(([c[i].strip() for i in numeric] for c in whole), len(numeric), given)
-    marks = dict(zip((fields[i] for i in numeric), written, strict=True))
+    numeric = numeric_places(fields, form, dated=_is_dated(columns, form))
+    marks = marks_of_fields(fields, numeric, whole, given)
     missing, permissions = _missing(form, columns), Permissions(columns, form.customers, channels)
     left_out = LeftOut(columns, fields, form)
     column_of, order = dict(zip(fields, columns, strict=True)), given.date
@@ -288,6 +285,8 @@ def _from_parquet(file: Path, form: Form, channels: Sequence[str]) -> Customers:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    from churn_assets.customers.reading.table import is_text
+
     def values() -> Iterator[dict[str, Any]]:
         try:
             with pq.ParquetFile(file) as table:
@@ -297,13 +296,18 @@ def _from_parquet(file: Path, form: Form, channels: Sequence[str]) -> Customers:
             raise ValueError(f"is no Parquet file: {error}") from error
 
     try:
-        columns = tuple(pq.read_schema(file).names)
+        schema = pq.read_schema(file)
     except pa.ArrowException as error:
         raise ValueError(f"is no Parquet file: {error}") from error
-    fields, given = _fields_of(columns, form), form.customers.written
-    missing, order = _missing(form, columns), given.date
+    columns, given = tuple(schema.names), form.customers.written
+    fields, missing, order = _fields_of(columns, form), _missing(form, columns), given.date
     column_of = dict(zip(fields, columns, strict=True))
     dated = column_of.get(TENURE) if _is_dated(columns, form) else None
+    numeric = numeric_places(fields, form, dated=dated is not None)
+    texts = [i for i in numeric if is_text(schema.types[i])]
+    whole = (list(row.values()) for row in values()) if texts else ()
+    written = marks_of_fields(fields, texts, whole, given)  # where nothing tells, with a point
+    marks = {field: replace(mark, told=True) for field, mark in written.items()}
     permissions = Permissions(columns, form.customers, channels)
     left_out = LeftOut(columns, fields, form)
     as_read = permissions.columns | {i for i in left_out.columns if not fields[i]}
@@ -316,12 +320,16 @@ def _from_parquet(file: Path, form: Form, channels: Sequence[str]) -> Customers:
                 for name, value in cells.items()
                 if name and not (is_missing(value) or missing(name, cell_text(value) or ""))
             }
-            known, why = {name: plain(value) for name, value in cells.items()}, ""
+            text = {name: cells[name].strip() for name in marks if name in cells}
+            known = {name: plain(value) for name, value in cells.items()}
+            known |= {name: parsed(form, name, cell, marks[name]) for name, cell in text.items()}
+            doubts = [in_doubt(column_of[name], cell, marks[name]) for name, cell in text.items()]
+            why = "; ".join(filter(None, doubts if form.schema else []))  # as in a CSV file
             if dated is not None:
                 since = cells.get(TENURE)
                 months = months_since(since, written=order, zone=form.customers.default_zone)
                 known |= {} if since is None else {TENURE: months}
-                why = undated(dated, since, months, order)
+                why = why or undated(dated, since, months, order)
             given_values = list(row.values())
             raw = [text_cell(value, given.decimal) for value in given_values]
             for i in as_read:  # whatever mark decimals have

@@ -143,7 +143,8 @@ class Guess:
             i, numeric = self.places[column.name], column.guess == "number"
             candidates.append(Candidate(column.name, f"u{i}", numeric, "unused"))
             cell = f"nullif({trimmed(f'c{i}')}, '')"
-            values.append(f"{number(f'c{i}', marks) if numeric else cell} AS u{i}")
+            value = number(f"c{i}", marks.of(column.name)) if numeric else cell
+            values.append(f"{value} AS u{i}")
         reasons = [
             Leak(c.name, c.role, "name", "it may be why they left")
             for c in candidates

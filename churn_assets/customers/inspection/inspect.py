@@ -95,7 +95,7 @@ def inspect_tables(paths: Sequence[str], places: Places, progress: Progress = si
     written = [
         f"{file.name}: {file.rows + file.broken:,} rows"
         + (f", {file.dialect.encoding}, delimiter {file.dialect.delimiter!r}, {worded([mark])}"
-           if file.dialect else "")
+           if file.dialect else f", text with {worded([mark])}" if mark.in_text else "")
         + (f"; {file.broken:,} lines are no rows" if file.broken else "")
         for file, mark in zip(read.files, marks, strict=True)
     ]  # fmt: skip

@@ -65,7 +65,7 @@ def find_unpaid(
     """
     if value is None:
         return None
-    amount = {c.name: number(f"c{i}", marks) for i, c in enumerate(columns)}
+    amount = {c.name: number(f"c{i}", marks.of(c.name)) for i, c in enumerate(columns)}
     paid = f"coalesce({amount[value.name]} <> 0, false)"
     others = [c.name for c in columns if c is not value and _is_money(c)]
     counts = [

@@ -41,7 +41,7 @@ def find_unknown(
             continue
         if column.distinct <= 2 + _MOST_WORDS:  # a code, most likely
             continue
-        cell = f"c{i}"
+        cell, written = f"c{i}", marks.of(column.name)
         sign = is_sign()
         signs, others, codes = one(
             connection,
@@ -49,7 +49,7 @@ def find_unknown(
                   coalesce(sum(n) FILTER (NOT ({sign})), 0),
                   coalesce(bool_or(regexp_matches(t, '[0-9]') AND NOT ({is_email()})), false)
                 FROM (SELECT {trimmed(cell)} AS t, count(*) AS n FROM cells
-                      WHERE NOT {is_missing(cell, ())} AND {number(cell, marks)} IS NULL
+                      WHERE NOT {is_missing(cell, ())} AND {number(cell, written)} IS NULL
                       GROUP BY t)""",
         )
         words = tuple(signs or ())

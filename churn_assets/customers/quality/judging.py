@@ -269,10 +269,10 @@ def _select(
         if column.name not in file.columns:  # said once, not for each row
             inner += [f"{_null(column)} AS v{i}"]
             continue
-        missing = is_blank(column, f"c{at}", table.missing)
+        missing, written = is_blank(column, f"c{at}", table.missing), marks.of(column.name)
         inner += [f"{missing} AS m{i}"]
-        inner += [f"CASE WHEN NOT m{i} THEN {value(column, f'c{at}', marks)} END AS v{i}"]
-        said = problem(column, f"v{i}", f"m{i}", f"c{at}", marks)
+        inner += [f"CASE WHEN NOT m{i} THEN {value(column, f'c{at}', written)} END AS v{i}"]
+        said = problem(column, f"v{i}", f"m{i}", f"c{at}", written)
         problems.append(f"{text(column.name + SPLIT)} || {said}")
     values = [f"v{i}" for i in range(len(columns))]
     cell_names = [f"c{i}" for i in range(len(read.columns))]

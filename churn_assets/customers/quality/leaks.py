@@ -69,7 +69,7 @@ def leaks_of(
         if out or name not in mentioned:
             found = profile(connection, source, name, f"c{i}", marks, missing)
             numeric = found.guess == "number"
-            typed = number(f"c{i}", marks) if numeric else trimmed(f"nullif(c{i}, '')")
+            typed = number(f"c{i}", marks.of(name)) if numeric else trimmed(f"nullif(c{i}, '')")
             values.append(f"CASE WHEN NOT {is_missing(f'c{i}', missing)} THEN {typed} END AS u{i}")
             role: Role = "left_out" if out else "unused"
             candidates.append(Candidate(name, f"u{i}", numeric, role))

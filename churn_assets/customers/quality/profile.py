@@ -102,7 +102,7 @@ def profile(
         marks: how numbers and dates are written.
         missing: cells that mean "unknown" beside the usual ones.
     """
-    blank = is_missing(cell, missing)
+    blank, marks = is_missing(cell, missing), marks.of(column)
     truths = ", ".join(f"'{truth}'" for truth in TRUTHS)
     unclear = "false" if marks.told else is_amount(cell, grouped("."))
     rows, blanks, distinct, numbers, dates, truth, doubt, low, high, mean, whole = one(

@@ -6,6 +6,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -80,9 +81,10 @@ def marks_in(
     others: Counter[str] = sum(counts, Counter())
     if others[DECIMAL_POINT] and others[DECIMAL_COMMA]:
         others = Counter()
-    typed = Marks(".", "", dates=given.date)  # numbers are written by us
     return tuple(
-        marks_of(told or others, given) if file.dialect else typed
+        replace(marks_of(told or others, given), typed=file.typed)
+        if file.dialect or told or given.decimal or given.thousands
+        else Marks(".", "", dates=given.date)
         for file, told in zip(table.files, counts, strict=True)
     )
 
@@ -90,12 +92,10 @@ def marks_in(
 def _telling(
     connection: duckdb.DuckDBPyConnection, table: ReadTable, file: ReadFile, columns: list[str]
 ) -> Counter[str]:
-    """How many cells of a text file tell what of its marks."""
+    """How many cells of a file's text tell what of its marks."""
     counts: Counter[str] = Counter()
-    if file.dialect is None:
-        return counts
     rows = f"{cells_of(table, file)} WHERE row % {1 + file.rows // _SAMPLE} = 0"
-    there = [column for column in columns if column in file.columns]
+    there = [column for column in columns if column in file.columns and column not in file.typed]
     for start in range(0, len(there), _AT_ONCE):
         asked = there[start : start + _AT_ONCE]
         wanted = [

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from churn_assets.customers.contract.tables import DateOrder, Format
 
@@ -37,6 +37,8 @@ class Marks:
             a cell such as `1.250` may be 1250 all the same.
         dates: what 01/09/2025 begins with; None where nobody said.
         zone: in whose days moments with an offset are; None: each in its own.
+        typed: columns whose numbers a Parquet file or a database has as such; only its text is
+            written by these marks.
     """
 
     decimal: str
@@ -44,6 +46,18 @@ class Marks:
     told: bool = True
     dates: DateOrder | None = None
     zone: str | None = None
+    typed: frozenset[str] = frozenset()
+
+    @property
+    def in_text(self) -> bool:
+        """Whether text in a Parquet file or a database has other marks than a point."""
+        return bool(self.typed) and (self.decimal != "." or self.thousands != "")
+
+    def of(self, column: str) -> Marks:
+        """How one column is written; what we write of a number has a point."""
+        if column not in self.typed:
+            return self
+        return replace(self, decimal=".", thousands="", told=True)
 
 
 def number_pattern(marks: Marks) -> str:

@@ -45,6 +45,7 @@ class ReadFile:
         rows: how many became cells.
         broken: how many lines are no rows.
         dialect: of a text file.
+        typed: columns that are no text in a Parquet file or a database.
     """
 
     number: int
@@ -53,6 +54,7 @@ class ReadFile:
     rows: int
     broken: int
     dialect: Dialect | None
+    typed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -322,6 +324,8 @@ def _from_parquet(path: Path, number: int, folder: Path, zone: str | None) -> Re
     try:
         with pq.ParquetFile(path) as source:
             names = _named(source.schema_arrow.names, path)
+            kinds = zip(names, source.schema_arrow.types, strict=True)
+            typed = frozenset(name for name, kind in kinds if not is_text(kind))
             row = 0
             with _Writer(folder, number, names) as out:
                 for batch in source.iter_batches(_BATCH):
@@ -332,7 +336,13 @@ def _from_parquet(path: Path, number: int, folder: Path, zone: str | None) -> Re
         raise CorruptFileError(path, " ".join(str(error).split())) from error
     if not row:
         raise CorruptFileError(path, "it has no rows")
-    return ReadFile(number, path.name, names, out.rows_written, out.lines_written, None)
+    return ReadFile(number, path.name, names, out.rows_written, out.lines_written, None, typed)
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether a column of this type holds words; a dictionary is of what it stands for."""
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def _as_text(column: Any, zone: str | None) -> list[str | None]:
@@ -353,9 +363,10 @@ def _from_sql(query: Query, folder: Path, zone: str | None, progress: Progress) 
         ) as connection:
             result = connection.execute(sqlalchemy.text(query.query))
             names = _named(result.keys(), where)
-            row = 0
+            row, typed = 0, set(range(len(names)))
             with _Writer(folder, 0, names) as out:
                 for row, values in enumerate(result, start=1):
+                    typed -= {i for i in typed if isinstance(values[i], str)}
                     out.row(row, [cell_text(on_clock(value, zone)) for value in values])
                     if row % _BATCH == 0:
                         progress(row, 0)
@@ -366,4 +377,5 @@ def _from_sql(query: Query, folder: Path, zone: str | None, progress: Progress) 
         engine.dispose()
     if not row:
         raise DataError(f"{where}: the query gives no rows")
-    return ReadFile(0, where, names, out.rows_written, out.lines_written, None)
+    of_numbers = frozenset(names[i] for i in typed)
+    return ReadFile(0, where, names, out.rows_written, out.lines_written, None, of_numbers)
