@@ -110,7 +110,7 @@ function flat(number, customer, { decision, message, safety, metadata }) {
 }
 
 export function tableView() {
-  let asked = 0, answers = [], refused = [], name = "";
+  let asked = 0, answers = [], refused = [], name = "", record = true;
 
   const answered = pager({ previous: "rows-previous", next: "rows-next", place: "rows-page" }, SIZE, (first, count) => {
     const some = answers.slice(first, first + count);
@@ -142,13 +142,15 @@ export function tableView() {
     const worth = contacts.reduce((sum, a) => sum + a.expected_value, 0);
     const how = done < all ? `${whole(done)} of ${whole(all)} rows: ` : "";
     return `${name}: ${how}${whole(answers.length)} answered, ${whole(bad)} refused; `
-      + `${whole(contacts.length)} to contact, worth ${money(worth, 0)}.`;
+      + `${whole(contacts.length)} to contact, worth ${money(worth, 0)}. `
+      + (record ? "The answers are in the decision log." : "Nothing was kept.");
   }
 
   // The results for these rows, in as many questions as the service needs.
   async function batch(rows) {
     try {
-      return (await ask("/predict/batch", { customers: rows.map((r) => r.customer), with_reasons: false })).results;
+      const customers = rows.map((r) => r.customer);
+      return (await ask("/predict/batch", { customers, with_reasons: false, record })).results;
     } catch (error) {
       if (rows.length === 1 || !error.detail?.some((d) => TOO_MUCH.includes(d.type))) throw error;
       const half = Math.ceil(rows.length / 2);
@@ -158,7 +160,7 @@ export function tableView() {
 
   async function read(file) {
     const mine = ++asked;
-    [answers, refused, name] = [[], [], file.name];
+    [answers, refused, name, record] = [[], [], file.name, $("rows-record").checked];
     show();
     say(`Reading ${name}…`);
     let table = { rows: [] }, done = 0;

@@ -189,7 +189,19 @@ def test_a_list_is_read_as_churn_predict_reads_it(
             page.get_by_label("CSV file").set_input_files(file)
         answers = downloaded(page, "Download the decisions")
         refused = downloaded(page, "Download the refused rows")
+        expect(page.locator("#rows-state")).to_contain_text("The answers are in the decision log.")
         picture(page, f"own-list-{which}")
+        page.get_by_label("Keep the answers in the decision log").uncheck()
+        with page.expect_request("**/predict/batch") as looked:
+            page.get_by_label("CSV file").set_input_files(file)
+        expect(page.locator("#rows-state")).to_contain_text("Nothing was kept.")
+        looked_at = downloaded(page, "Download the decisions")
+    assert (asked.value.post_data_json["record"], looked.value.post_data_json["record"]) == (
+        True,
+        False,
+    )
+    assert all(row["decision_id"] for row in answers)
+    assert not any(row["decision_id"] for row in looked_at)
     sent = asked.value.post_data_json["customers"]
     assert sent == [row.customer for row in known.rows if not row.problem]
     assert {int(number) for number in reasons} == REFUSED[which]
