@@ -32,7 +32,7 @@ from churn_assets.customers.quality.leaving import (
     leavings_to_come,
     unlike_leavings,
 )
-from churn_assets.customers.quality.offers import unlike_said
+from churn_assets.customers.quality.offers import chosen_said, unlike_said
 from churn_assets.customers.quality.outcome import Outcome, outcome_of
 from churn_assets.customers.quality.refused import write_refused
 from churn_assets.customers.quality.report import (
@@ -176,6 +176,7 @@ class _Checking:
         if outcome:
             self._leaks(log, table, outcome, named_by(log, campaign.customer))
         self.report.problems += unlike_said(self.connection, log, campaign)
+        self.report.problems += chosen_said(self.connection, log, campaign)
 
     def _judged(
         self,

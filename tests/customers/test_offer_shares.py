@@ -1,13 +1,15 @@
-"""The shares of a log's offers against those of its contract, before anything is trained."""
+"""How a log's offers were made, against what its contract says, before anything is trained."""
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from scipy.stats import chisquare
+from scipy.stats import chi2_contingency, chisquare
 
-from churn_assets.customers.quality.offers import CHANCE
+from churn_assets.customers.quality.offers import CHANCE, by_chance
 from tests.customers.conftest import Checked, Rows, as_csv, made_rows
 
 CONTRACT = """\
@@ -62,3 +64,81 @@ def test_a_customer_s_later_contacts_tell_nothing(checked: Checked, tmp_path: Pa
     of = CONTRACT.replace("  offer:", "  customer: Account\n  offer:")
     assert said(checked, tmp_path, first)
     assert not said(checked, tmp_path, first, of)
+
+
+LOOKED = """\
+name: Letters
+campaign:
+  table: {path: log.csv}
+  offer: {column: Rebate, levels: {none: 0, "5 %": 5, "15 %": 15}}
+  outcome: {column: Cancelled, yes: yes, no: no}
+  features:
+    Plan: {kind: category}
+    Calls: {kind: number, required: false}
+    Months: {kind: number}
+"""
+DEPENDS = "who got which offer depends on"
+OFFERS = ("none", "5 %", "15 %")
+
+
+def chosen(checked: Checked, folder: Path, rows: Rows, contract: str = LOOKED) -> list[str]:
+    (folder / "log.csv").write_text(as_csv(rows))
+    return [problem for problem in checked(contract).problems if DEPENDS in problem]
+
+
+@pytest.mark.parametrize(
+    ("column", "of"),
+    [
+        ("Plan", lambda row: "Max" if row["Plan"] == "Basic" else ""),
+        ("Months", lambda row: "new" if int(row["Months"]) < 15 else ""),
+        ("Calls", lambda row: "nobody knows" if row["Calls"] == "" else ""),
+    ],
+)
+def test_offers_that_somebody_chose_are_told_with_the_feature(
+    column: str, of: Callable[[dict[str, str]], str], checked: Checked, tmp_path: Path
+) -> None:
+    """Salespeople give most to whom they fear to lose: a gate said it, after a run of the graph."""
+    draw = random.Random(1)
+    rows = made_rows(2_000)
+    for row in rows:
+        row["Rebate"] = "15 %" if of(row) and draw.random() < 0.6 else draw.choice(OFFERS)
+    [problem] = chosen(checked, tmp_path, rows)
+    assert f"{DEPENDS} {column}," in problem
+    assert "propensity: COLUMN" in problem
+    by_row = LOOKED.replace("  features:", "  propensity: chance\n  features:")
+    assert not chosen(checked, tmp_path, [row | {"chance": "0.3"} for row in rows], by_row)
+
+
+def test_offers_that_were_drawn_depend_on_nothing(checked: Checked, tmp_path: Path) -> None:
+    """Nor does a word that few customers have, or a number that all but one share."""
+    draw = random.Random(2)
+    rows = [row | {"Rebate": draw.choice(OFFERS)} for row in made_rows(600)]
+    for number, row in enumerate(rows):
+        row["Plan"] = f"tailored {number}" if number < 40 else row["Plan"]
+        row["Months"] = "7" if number else "9"
+    assert not chosen(checked, tmp_path, rows)
+
+
+def test_later_offers_to_a_customer_may_follow_from_the_first(
+    checked: Checked, tmp_path: Path
+) -> None:
+    """What somebody gets who accepted nothing depends on it, as it may."""
+    draw = random.Random(3)
+    first = [row | {"Rebate": draw.choice(OFFERS)} for row in made_rows(600)]
+    later = [row | {"Rebate": "15 %", "Months": "80"} for row in first for _ in range(2)]
+    of = LOOKED.replace("  offer:", "  customer: Account\n  offer:")
+    assert chosen(checked, tmp_path, first + later)
+    assert not chosen(checked, tmp_path, first + later, of)
+
+
+def test_parts_are_compared_as_pearson_does() -> None:
+    """The closed form is SciPy's; parts too small for it count as one."""
+    table = [[40, 60, 20], [50, 45, 30], [30, 70, 45]]
+    counts = [(str(i), k, n) for i, row in enumerate(table) for k, n in enumerate(row)]
+    expected = chi2_contingency(table, correction=False).pvalue
+    assert by_chance(counts, 3) == pytest.approx(expected, rel=1e-12)
+    few = [(f"few {i}", k, 1) for i in range(30) for k in range(3)]
+    whole = chi2_contingency([*table, [30, 30, 30]], correction=False).pvalue
+    assert by_chance(counts + few, 3) == pytest.approx(whole, rel=1e-12)
+    assert by_chance(few[:3], 3) == 1.0
+    assert by_chance([("a", 1, 500), ("b", 1, 700)], 3) == 1.0
