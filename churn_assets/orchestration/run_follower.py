@@ -19,8 +19,9 @@ DEFINITIONS = "churn_assets.definitions"
 """The module that a fresh worker process imports to find the job again."""
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """The run configuration that keeps Dagster's own lines out of the log."""
-OF_PIPES = "[pipes]"
-"""How Dagster begins what it says of a child process that was stopped; we say that ourselves."""
+OF_DAGSTER = ("[pipes]", "Dependencies for step ")
+"""How Dagster begins what it says of a child process that was stopped, and of a step that isn't
+made; we say both ourselves."""
 
 LOG_TAG = "churn/log"
 """The tag of a run that names the file with what its libraries and stages printed."""
@@ -120,7 +121,7 @@ def to_run_event(entry: dg.EventLogEntry) -> RunEvent | None:
     step, event = entry.step_key or "", entry.dagster_event
     if event is None:
         lines = entry.user_message.strip().splitlines()
-        shown = step and lines and not lines[0].startswith(OF_PIPES)
+        shown = step and lines and not lines[0].startswith(OF_DAGSTER)
         return RunEvent("log", step, lines[-1], entry.timestamp) if shown else None
     if event.event_type_value == "ASSET_MATERIALIZATION":
         said = event.step_materialization_data.materialization.metadata

@@ -25,6 +25,26 @@ def test_what_dagster_says_of_its_own_pipes_is_not_shown() -> None:
     assert [event.text for event in events if event.kind == "log"] == ["step 3 of 4"]
 
 
+def test_what_dagster_says_of_a_step_that_is_not_made_is_not_shown() -> None:
+    """Why: the last line of a failed run was "Dependencies for step … weren't executed"."""
+
+    @dg.asset
+    def table() -> int:
+        raise ValueError("no rows")
+
+    @dg.asset
+    def model(table: int) -> int:
+        return table
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        run = dg.materialize([table, model], instance=instance, raise_on_error=False)
+        entries = instance.all_logs(run.run_id)
+    assert any(entry.user_message.startswith("Dependencies for step") for entry in entries)
+    events = [event for event in map(to_run_event, entries) if event is not None]
+    assert [event.subject for event in events if event.kind == "failed"] == ["table"]
+    assert not [event.text for event in events if event.kind == "log"]
+
+
 def test_a_check_is_told_with_its_figures_and_bound() -> None:
     """Why: a name alone says neither how far it was missed nor what to change."""
 
