@@ -115,8 +115,8 @@ def reward_model_sees_fit(report: Report) -> tuple[bool, dict[str, Any]]:
     kinds = report["right_over_wrong_by_kind"]
     worst = min(kinds, key=lambda kind: kinds[kind]["share"])
     return kinds[worst]["share"] >= RIGHT_OVER_WRONG, {
+        "value": kinds[worst]["share"],
         "worst_kind": worst,
-        "worst": kinds[worst]["share"],
         "bound": RIGHT_OVER_WRONG,
         **_interval(report, "right_over_wrong"),
         "by_kind": kinds,

@@ -96,6 +96,14 @@ def test_each_finding_passes_good_figures_and_fails_its_fault(
     assert not finding({**GOOD, **fault})[0]
 
 
+def test_a_kind_of_fit_that_is_missed_is_told_before_what_holds() -> None:
+    """Why: the console shows `value` and a few figures more: it said .905 beside a bound of .85."""
+    fault = {"right_over_wrong_by_kind": {"tenure": {"share": 0.84}, "fact": {"share": 1.0}}}
+    passed, metadata = checks.reward_model_sees_fit({**GOOD, **fault})
+    assert (passed, metadata["value"], metadata["worst_kind"]) == (False, 0.84, "tenure")
+    assert metadata["value"] < metadata["bound"]
+
+
 def test_a_missed_gate_of_a_model_takes_nothing_else_down() -> None:
     """Why: a weak message model must not keep better risk figures from customers: the release waits
     for its gates and is only warned. That its words are not served is what stops it."""
