@@ -39,7 +39,7 @@ export function resultsView({ ask, make, facts, latestOnly }) {
     $("results-sentence").replaceChildren(...inCode(lift ? lift.sentence : ""));
     $("results-hint").textContent = lift
       ? `${whole(lift.customers)} customers whose outcome is known: ${whole(lift.treated)} treated, ${whole(lift.control)} left alone.`
-        + (lift.needed ? " More customers are new ones, or those of another draw." : "") + ` ${lift.counted ?? ""} ${lift.leaving ?? ""}`
+        + (lift.needed ? " More customers are new ones, or those of another draw." : "") + ` ${lift.foretold ?? ""} ${lift.counted ?? ""} ${lift.leaving ?? ""}`
       : "The daily job measure_outcomes compares the customers treated with those left alone.";
     $("results-by-customer").textContent = lift?.by_customer ?? "";
     $("results-effects").hidden = !lift?.measures.length;

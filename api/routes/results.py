@@ -59,6 +59,11 @@ class Lift(BaseModel):
         description="whether choosing whom to contact is shown to help; null in older reports",
         examples=["Whether choosing by customer helps isn't known yet: it takes 500 customers."],
     )
+    foretold: str | None = Field(
+        description="what decisions foretold, held against the gain; null where no contact was "
+        "reported as made, and in older reports",
+        examples=["Decisions foretold 52.10 a customer, which what it brought doesn't contradict."],
+    )
     counted: str | None = Field(
         description="how leaving counts in the gain; null in older reports",
         examples=["Whoever stays counts 12 monthly charges."],

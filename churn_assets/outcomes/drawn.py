@@ -21,6 +21,7 @@ from typing import Any
 import pandas as pd
 
 from churn_assets.domain.experiment import Draw
+from churn_assets.outcomes.foretold import foretold_of
 from churn_assets.outcomes.reached import made_at, reached_at, spent
 
 
@@ -69,8 +70,9 @@ def customers_of(table: pd.DataFrame, in_force: Draw | None = None) -> pd.DataFr
     draw may be made after it, and an answer names the decision that promised it. Both groups had
     contacts before the draw, so what was made of them and is answered late is in both alike. What
     happens after the horizon changes nothing: an outcome that is known stays as it is. Columns:
-    those of the first decision, with `spend` summed up, and `contaminated`: someone of the control
-    group was contacted.
+    those of the first decision, with `spend` summed up, `foretold`, what decisions said that the
+    contacts made within it are worth, and `contaminated`: someone of the control group was
+    contacted.
     """
     drawn = measured(table, in_force)
     if drawn.empty:
@@ -85,10 +87,14 @@ def customers_of(table: pd.DataFrame, in_force: Draw | None = None) -> pd.DataFr
         for when in (table["accepted_at"], contact, made_at(table))
     )
     spend = spent(table, accepted, made)
-    within = table.assign(spend=spend, written=written).groupby("customer", sort=False)
+    told = foretold_of(table, made)
+    within = table.assign(spend=spend, written=written, foretold=told).groupby(
+        "customer", sort=False
+    )
     first = first.assign(
         # By the index: where nobody is compared, `assign` would take the other customers' own.
         spend=within["spend"].sum().reindex(first.index),
+        foretold=within["foretold"].sum().reindex(first.index),
         contaminated=(first["group"] == "control") & within["written"].any().reindex(first.index),
     )
     return first[first["known"]].reset_index()

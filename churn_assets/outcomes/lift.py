@@ -27,6 +27,7 @@ from churn_assets.domain.value import amount
 from churn_assets.outcomes import inference, leaving
 from churn_assets.outcomes.config import OutcomesConfig
 from churn_assets.outcomes.drawn import awaited, measured
+from churn_assets.outcomes.foretold import held_against
 from churn_assets.outcomes.inference import TooFewError
 from churn_assets.outcomes.sample_ratio import sample_ratio
 from churn_assets.outcomes.segments import segments
@@ -69,6 +70,7 @@ class Customers:
         covariates: (N, 2) `COVARIATES`, as they were at the first decision.
         known_at: (N,) datetime64, when the horizon was over.
         control_share: that the draw was made with.
+        foretold: (N,) currency that decisions said the contacts made are worth; None: unknown.
     """
 
     treated: NDArray[np.bool_]
@@ -76,11 +78,13 @@ class Customers:
     covariates: Floats
     known_at: NDArray[np.datetime64]
     control_share: float
+    foretold: Floats | None = None
 
     @classmethod
     def of(cls, table: pd.DataFrame, worth: Worth = PLAIN) -> Customers:
         """From a table with a row a customer: columns customer, group, churned, spend, known_at,
-        control_share and `COVARIATES`; `worth` says how leaving counts."""
+        control_share and `COVARIATES`, and `foretold` where it is known; `worth` says how leaving
+        counts."""
         table = table.sort_values(["known_at", "customer"], kind="stable")
         churned = table["churned"].to_numpy(np.float64)
         spend = table["spend"].to_numpy(np.float64)
@@ -96,6 +100,7 @@ class Customers:
             covariates=table[list(COVARIATES)].to_numpy(np.float64),
             known_at=table["known_at"].dt.tz_localize(None).to_numpy(),
             control_share=float(table["control_share"].iloc[0]) if len(table) else 0.0,
+            foretold=table["foretold"].to_numpy(np.float64) if "foretold" in table else None,
         )
 
     def __len__(self) -> int:
@@ -138,6 +143,9 @@ def lift_report(customers: Customers, config: OutcomesConfig, currency: str = ""
     sentence = sentence_of(verdict, value, (lower, upper), needed, of_interest, currency)
     if ratio["found"]:
         verdict, sentence = "not known yet", CONTRADICTED
+    told: dict[str, Any] = {}
+    if customers.foretold is not None and not ratio["found"]:
+        told = held_against(customers.foretold, customers.treated, lower, upper, currency)
     return {
         **counts,
         "sample_ratio": ratio,
@@ -150,6 +158,7 @@ def lift_report(customers: Customers, config: OutcomesConfig, currency: str = ""
             config.plan_customers,
         ),
         "always_valid": {"net": value, "net_lower": lower, "net_upper": upper},
+        **({"foretold": told} if told else {}),
         "over_time": _over_time(sequence, customers, telling),
         "power": _power(customers, config),
         "needed": needed if verdict == "not known yet" else 0,

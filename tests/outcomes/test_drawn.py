@@ -46,6 +46,7 @@ def monthly(months: int, customers: int, seed: int) -> pd.DataFrame:
         control_share=0.1,
         source="campaign",
         spend=0.0,
+        expected_value=0.0,
         churn_risk=0.05,
         customer_value=600.0,
     )
@@ -93,6 +94,24 @@ def test_a_draw_that_is_long_over_is_forgotten_whole() -> None:
     start = table["time"].iloc[0]
     for day, kept in ((0, 6), (40, 6), (41, 3), (90, 2)):
         assert needed(table, start + pd.Timedelta(days=day)).sum() == kept
+
+
+def test_what_was_foretold_is_of_contacts_that_were_made_within_the_horizon() -> None:
+    """Not of a contact that was decided and never made, nor of one that came later; what a look
+    told counts once somebody was contacted for it."""
+    rows = [
+        decision(1, "C1", expected_value=20.0),
+        decision(2, "C1", day=5, expected_value=30.0),
+        decision(3, "C1", day=6, expected_value=40.0),  # never made
+        decision(4, "C1", day=40, expected_value=50.0),  # after the horizon
+        decision(5, "C2", contact=False, offer_level=0, expected_value=0.0),
+        decision(6, "C3", **LEFT_ALONE),
+    ]
+    events = [
+        event("sent", day, "C1", decision_id=f"{n:032x}") for n, day in ((1, 1), (2, 6), (4, 41))
+    ]
+    found = customers_of(without_ids(joined(rows, events).table), START)
+    assert found["foretold"].tolist() == [50.0, 0.0, 0.0]
 
 
 def test_what_happens_while_the_experiment_is_off_counts() -> None:

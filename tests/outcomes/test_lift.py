@@ -66,6 +66,37 @@ def test_help_is_found_and_its_interval_holds_the_truth() -> None:
     assert sum(segment["shown"] for segment in found["segments"]) >= 3
 
 
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [(90.0, "which what it brought doesn't contradict"), (400.0, "more than it brought"),
+     (5.0, "less than it brought")],
+)  # fmt: skip
+def test_what_was_foretold_is_held_against_what_came(told: float, said: str) -> None:
+    """Why: a plan told 82,039, of which 4,492 came, and nothing said so. Here contacting brings 15
+    points of 800, 120, less some 18 of discounts to each of whom 0.75 half are contacted."""
+    rows = table(0, 8_000, -0.15, spend=30.0)
+    half = np.arange(len(rows)) % 2 == 0
+    rows["foretold"] = 2 * told * ((rows["group"] == "treated") & half)
+    rows.loc[rows["group"] == "control", "foretold"] = (
+        7_000.0  # whom somebody contacted all the same
+    )
+    found = lift_report(Customers.of(rows), CONFIG, "€")
+    assert found["foretold"]["value"] == pytest.approx(told, rel=0.05)
+    amount = f"€{found['foretold']['value']:,.2f}"
+    assert found["foretold"]["sentence"].startswith(f"Decisions foretold {amount} a customer, ")
+    assert said in found["foretold"]["sentence"]
+
+
+def test_nothing_is_foretold_where_no_contact_was_reported() -> None:
+    """Nor where the groups' sizes contradict the draw: then nothing can be concluded."""
+    rows = table(0, 2_000, -0.15).assign(foretold=0.0)
+    assert "foretold" not in lift_report(Customers.of(rows), CONFIG)
+    assert "foretold" not in lift_report(Customers.of(rows.drop(columns="foretold")), CONFIG)
+    broken = rows.assign(foretold=9.0, control_share=0.4)
+    found = lift_report(Customers.of(broken), CONFIG)
+    assert (found["sentence"], "foretold" in found) == (CONTRADICTED, False)
+
+
 @pytest.mark.parametrize("prices", [[100.0], [100.0, 200.0, 200.0], [10.0, 20.0, 30.0, 30.0]])
 def test_nobody_is_in_two_bands_of_value(prices: list[float]) -> None:
     """Where customers pay a few fixed prices: each is a band, of those who pay it."""

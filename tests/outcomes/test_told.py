@@ -22,13 +22,15 @@ def test_the_report_names_its_days_and_sources(own_home: Path) -> None:
         "without_draw": 80,
         "control_decided": 8,
     }
-    more = {"leaving": LEAVING, "basis": basis, "contaminated": 5}
+    told = {"value": 9.5, "sentence": "Decisions foretold 9.50 a customer, less than it brought."}
+    more = {"leaving": LEAVING, "basis": basis, "contaminated": 5, "foretold": told}
     reports.publish(own_home, "lift_report", reports.lift_of(-0.12) | more)
     reports.publish(own_home, "campaign_outcomes", {"events": 0, "left_out": {}})
     code, said = run("outcomes", "report")
     assert code == 0
     lines = said.splitlines()
     assert LEAVING in lines
+    assert lines[1] == told["sentence"]
     [days] = [line for line in lines if line.startswith("Decisions count from 2027-01-04 on; ")]
     assert days.endswith("customers' first ones are: 3,900 of plans, 100 of the API")
     assert [line.split(",")[0].split(" ")[0] for line in lines[-4:]] == ["4", "12", "80", "5"]

@@ -38,6 +38,7 @@ def _lift(report: dict[str, Any]) -> dict[str, Any]:
         **{name: report[name] for name in LIFT},
         "counted": report.get("counted"),  # not in older reports
         "leaving": report.get("leaving"),  # not in older reports
+        "foretold": report.get("foretold", {}).get("sentence"),
         "by_customer": report.get("by_customer", {}).get("sentence"),  # not in older reports
         "measures": [
             {
