@@ -35,7 +35,7 @@ from churn_assets.outcomes.worth import PLAIN, Worth
 
 MEASURES = ("churn", "retained_value", "spend", "net")
 COVARIATES = ("churn_risk", "customer_value")
-VALUE = COVARIATES.index("customer_value")
+RISK, VALUE = map(COVARIATES.index, COVARIATES)
 OF_INTEREST = 0.025
 """Of a year's value: the smallest gain that would matter, where the settings don't say. 20 a
 customer are next to nothing for an insurance and a quarter of what some subscriptions bring."""
@@ -191,7 +191,9 @@ def no_outcome_yet(
         why = "nobody is left alone to compare with; `churn experiment on` changes that."
     else:
         why = "no decision is logged yet."
-    needed = _customers_needed(0.2, experiment.control_share, config)
+    decided = waiting if len(waiting) else table
+    rate = _as_told(decided["churn_risk"].to_numpy(np.float64))
+    needed = _customers_needed(rate, experiment.control_share, config)
     return {
         **dict.fromkeys(("customers", "treated", "control"), 0),
         "verdict": "not known yet",
@@ -308,10 +310,16 @@ def _power(customers: Customers, config: OutcomesConfig) -> dict[str, Any]:
 
 def _planned(customers: Customers, config: OutcomesConfig) -> int:
     churned, yearly = customers.measures["churn"], customers.covariates[:, VALUE]
-    rate = float(churned.mean()) if 0 < churned.sum() < len(churned) else 0.2
+    told = 0 < churned.sum() < len(churned)
+    rate = float(churned.mean()) if told else _as_told(customers.covariates[:, RISK])
     worth = inference.effective_number(yearly)[-1:].sum()  # nobody yet: of none
     alike = float(worth) / len(customers) if worth else 1.0
     return _customers_needed(rate, customers.control_share, config, alike)
+
+
+def _as_told(risk: Floats) -> float:
+    """How many leave, as their risk says while nobody has; a fifth before anybody was looked at."""
+    return float(np.clip(risk.mean(), 1e-3, 1 - 1e-3)) if len(risk) else 0.2
 
 
 def _customers_needed(rate: float, share: float, config: OutcomesConfig, alike: float = 1.0) -> int:

@@ -13,6 +13,7 @@ import pytest
 from churn_assets.domain.experiment import Draw, ExperimentConfig
 from churn_assets.outcomes.config import OutcomesConfig
 from churn_assets.outcomes.drawn import basis, customers_of, needed
+from churn_assets.outcomes.inference import customers_needed
 from churn_assets.outcomes.joining import without_ids
 from churn_assets.outcomes.lift import Customers, lift_report, no_outcome_yet
 from churn_assets.outcomes.watching.conduct import propensities_hold
@@ -254,6 +255,10 @@ def test_where_everybody_had_another_share_nobody_is_compared_or_promised() -> N
     said = no_outcome_yet(table, *settings)["sentence"]
     assert "share was changed" in said
     assert "CHURN_EXPERIMENT__ROTATION_DATES" in said
+    risky = no_outcome_yet(table.assign(churn_risk=0.2), *settings)["needed"]
+    safe = no_outcome_yet(table.assign(churn_risk=0.015), *settings)["needed"]
+    # 20 who left of a tenth left alone, where it takes fewer to see a point more or less.
+    assert (safe, risky) == (13_334, customers_needed(0.2, -0.01, 0.1))
     new = [*rows, *changed, decision(20, "C9", day=40, **PLAN | {"control_share": 0.2})]
     table = without_ids(joined(new, []).table).assign(known=False)
     said = no_outcome_yet(table, *settings)["sentence"]

@@ -87,6 +87,15 @@ def test_what_was_foretold_is_held_against_what_came(told: float, said: str) -> 
     assert said in found["foretold"]["sentence"]
 
 
+def test_how_many_it_takes_goes_by_the_risk_until_somebody_left() -> None:
+    """Why: a company of whom 1.5 % leave was told 139,000, as if a fifth did."""
+    rows = table(0, 400, 0.0, share=0.1)
+    rows = rows.assign(churned=False, churn_risk=0.015, customer_value=600.0)
+    found = lift_report(Customers.of(rows), CONFIG)
+    assert (found["verdict"], found["needed"]) == ("not known yet", 13_334)  # 20 / (0.1 * 0.015)
+    assert lift_report(Customers.of(rows.head(0)), CONFIG)["needed"] > 100_000
+
+
 def test_nothing_is_foretold_where_no_contact_was_reported() -> None:
     """Nor where the groups' sizes contradict the draw: then nothing can be concluded."""
     rows = table(0, 2_000, -0.15).assign(foretold=0.0)
