@@ -182,7 +182,8 @@ BLOCKING: dict[str, Odds] = {
     "expected_spend_is_within_the_budget": Odds(
         "served policy's spend over the limit, on customers it wasn't priced on; on test customers",
         f"<= {policy.OVERSPEND}, or, if larger, what shows that the limit is exceeded",
-        f"{SHOWN:g} x neighbours' differences (0.5 %); customers' bootstrap (4 %)",
+        f"{SHOWN:g} x neighbours' differences (0.5 %); customers' bootstrap (4 %); "
+        "of few by Student's t",
         2 * chance_of_a_false_miss(),
         "shown: at most, for a policy that spends the whole limit",
     ),

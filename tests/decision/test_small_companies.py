@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 
 from checks import decision as checks
-from churn_assets.decision.config import WorldSettings
+from churn_assets.decision.config import EnvironmentParams, WorldSettings
+from churn_assets.decision.evaluation.conditions import planned
 from churn_assets.decision.evaluation.diagnostics import gap_by_risk
+from churn_assets.decision.evaluation.gates import most_spend, spend_is_within_the_budget
+from churn_assets.decision.evaluation.selection import Candidate, of_few, served_figures
 from churn_assets.decision.exact import pareto
 from churn_assets.decision.exact.comparison import Bootstrap, captured_uplift
 from churn_assets.decision.exact.oracle import Chain, GridActions, solve
@@ -20,9 +23,11 @@ from churn_assets.decision.exact.pareto import (
 )
 from churn_assets.decision.exact.policy_value import evaluate
 from churn_assets.decision.mdp.customers import Customers
+from churn_assets.decision.mdp.groups import Groups
 from churn_assets.decision.rules.families import NeverContact
 from churn_assets.decision.rules.lookahead import TwoContacts
-from churn_assets.domain.statistics import logit, sigmoid
+from churn_assets.domain.statistics import Estimate, logit, sigmoid
+from tests.decision.conftest import synthetic_customers
 from tests.decision.test_stages import outcome
 
 ACCEPT = np.array([0.11, 0.40, 0.65, 0.79])
@@ -106,3 +111,41 @@ def test_rounding_is_nothing(gained: float, most: float, share: float) -> None:
 def test_a_gain_is_its_share() -> None:
     """Why: the tolerance must not touch what there is to capture."""
     assert captured_share(0.5e-6, 1e-6) == 0.5
+
+
+@pytest.mark.parametrize("count", [3, 6, 20])
+def test_few_customers_who_keep_the_budget_are_not_refused_by_chance(count: int) -> None:
+    """Why: few spread less than all, and a normal interval of 6 is exceeded a hundred times as
+    often as it says. Spends that are the limit on average, 20,000 times over."""
+    rng = np.random.default_rng(0)
+    spends = rng.normal(1.0, 0.3, (20_000, count))
+    found = [
+        Estimate.normal(float(mean), float(error))
+        for mean, error in zip(spends.mean(1), spends.std(1) / np.sqrt(count), strict=True)
+    ]
+    refused = sum(one.value > most_spend(of_few(one, count).error) for one in found)
+    assert refused <= 3
+    assert sum(one.value > most_spend(one.error) for one in found) > 3 * refused
+
+
+def test_a_sound_policy_of_sixty_customers_is_within_the_budget(params: EnvironmentParams) -> None:
+    """Six of them are tested on, who spend 1.4 times the limit by chance, and much alike."""
+    base = synthetic_customers(60, seed=8)
+    groups = Groups(base.take(slice(0, 48)), base.take(slice(48, 54)), base.take(slice(54, 60)))
+    policy = planned(groups.calibration(400), params)
+    curve = pareto_curve(groups.test, params.clean, curve_around(1.0))
+    candidate = Candidate(policy, evaluate(policy, groups.test, params.clean), 0.98)
+    serving = served_figures(candidate, groups, Bootstrap(curve, 200, seed=0), params)
+    assert serving["test_spend_ratio"]["value"] > 1.4
+    assert spend_is_within_the_budget(serving)
+
+
+def test_one_customer_shows_no_spread() -> None:
+    """Nothing is shown by one, so nothing is refused; and the report stays JSON."""
+    alone = of_few(Estimate.normal(3.0, 0.0), 1)
+    assert alone.value <= most_spend(alone.error) < np.inf
+
+
+def test_many_customers_are_as_before() -> None:
+    """The demonstration's 704 test customers: Student's t is the normal's within a per cent."""
+    assert of_few(Estimate.normal(1.0, 0.04), 704).error == pytest.approx(0.04, rel=0.01)

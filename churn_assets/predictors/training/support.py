@@ -38,10 +38,13 @@ class Support:
 
     Like means: equal in every discrete feature that the customer has, contacts this period capped
     at 3, and in the same fifth of price pressure. What a customer lacks is not compared.
+    Contacts that are equal in all of this are a cell, of which there are some hundreds however many
+    contacts there are: kinds of customers are compared with cells.
 
     Attributes:
-        members: (K, N) whether a contact is like each of K kinds of customers.
+        members: (K, C) whether the contacts of a cell are like each of K kinds of customers.
         kind: (M,) each customer's kind.
+        cell: (N,) each contact's cell.
         offer: (N,) 0..3.
         accepted: (N,) 0 or 1.
         whose: (N,) whom each contact reached, a number; None where each reached somebody else.
@@ -49,6 +52,7 @@ class Support:
 
     members: NDArray[np.bool_]
     kind: NDArray[np.intp]
+    cell: NDArray[np.intp]
     offer: NDArray[np.int64]
     accepted: Floats
     whose: NDArray[np.int64] | None = None
@@ -64,10 +68,10 @@ class Support:
     ) -> Support:
         """From encoded customers (M, F) and contacts (N, F), and the contacts' answers (N,)."""
         kinds, which = np.unique(_cells(customers, features), axis=0, return_inverse=True)
-        cells = _cells(contacts, features)
+        cells, cell = np.unique(_cells(contacts, features), axis=0, return_inverse=True)
         members = np.array([((cells == kind) | (kind < 0)).all(axis=1) for kind in kinds])
         offer = contacts[:, [feature.name for feature in features].index("offer_level")]
-        return cls(members, which.ravel(), offer.astype(np.int64), accepted, whose)
+        return cls(members, which.ravel(), cell.ravel(), offer.astype(np.int64), accepted, whose)
 
     def contacts(self) -> NDArray[np.int64]:
         """How many contacts are like each customer, at each offer, (M, 4); several of one person
@@ -103,8 +107,10 @@ class Support:
                 continue
             share = customers[told] / customers[told].sum()
             weight = share / count[told, level]
-            like = self.members[told] & (self.offer == level)
-            influence = weight @ like * self.accepted - (weight * rate[told, level]) @ like
+            like = self.members[told]
+            counts, expected = weight @ like, (weight * rate[told, level]) @ like  # of a cell's
+            influence = counts[self.cell] * self.accepted - expected[self.cell]
+            influence[self.offer != level] = 0
             curve[level] = share @ rate[told, level]
             reach = Z95 * error_of_sum(influence, self.whose)
             bounds[level] = curve[level] - reach, curve[level] + reach
@@ -117,7 +123,10 @@ class Support:
         if self.whose is None:
             return self._count_by_kind()
         levels = [self.offer == level for level in range(OFFER_LEVELS)]
-        each = [[len(np.unique(self.whose[like & at])) for at in levels] for like in self.members]
+        each = [
+            [len(np.unique(self.whose[like[self.cell] & at])) for at in levels]
+            for like in self.members
+        ]
         return np.array(each, np.int64)
 
     def _rate_by_kind(self) -> Floats:
@@ -126,8 +135,9 @@ class Support:
 
     def _sum_by_kind(self, values: Floats) -> Floats:
         """(N,) values summed over each kind's like at each offer, (K, 4)."""
-        made = self.offer[:, None] == np.arange(OFFER_LEVELS)
-        return self.members.astype(np.float64) @ (made * values[:, None])
+        cells = self.members.shape[1]
+        sums = np.bincount(self.cell * OFFER_LEVELS + self.offer, values, cells * OFFER_LEVELS)
+        return self.members.astype(np.float64) @ sums.reshape(cells, OFFER_LEVELS)
 
 
 def _cells(matrix: Matrix, features: Sequence[Feature]) -> NDArray[np.int64]:
