@@ -183,21 +183,21 @@ def main() -> None:
     arguments = parser.parse_args()
     settings = load_settings()
     store = open_store(settings.store_url, cache=settings.home / "cache")
-    latest = ReleaseRegistry(store).latest()
-    if latest is None:
+    serving = ReleaseRegistry(store).serving()
+    if serving is None:
         raise SystemExit("there is no release yet: run `churn materialize` first")
     apply = map_on_modal(settings) if settings.compute.backend == "modal" else map
     setting = settings.api.force_baseline or settings.release.force_baseline
     forced = kill_switch.baseline_forced(store, setting)
-    own = bool(read_manifest(store.get(latest.artifact)).contract)
+    own = bool(read_manifest(store.get(serving.artifact)).contract)
     config = ScoringConfig.of(
         settings.release,
         force_baseline=forced,
         experiment=experiment.in_force(store, settings.experiment, own_customers=own),
-        budget_price=budget_price.in_force(store, latest.release_id),
+        budget_price=budget_price.in_force(store, serving.release_id),
     )
-    rows = predict(arguments.customers, arguments.out, store, latest.artifact, config, apply)
-    print(f"{rows:,} customers scored by release {latest.release_id} in {arguments.out}")
+    rows = predict(arguments.customers, arguments.out, store, serving.artifact, config, apply)
+    print(f"{rows:,} customers scored by release {serving.release_id} in {arguments.out}")
 
 
 if __name__ == "__main__":

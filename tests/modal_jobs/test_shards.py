@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from churn_assets.release.config import ScoringConfig
+from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.serving.bulk import scoring as predictions
 from churn_assets.settings import Settings, load_settings
 from churn_assets.storage.local import LocalArtifactStore
@@ -20,6 +21,7 @@ from churn_assets.storage.scratch import held_folder
 from modal_jobs import app, shards
 from tests.modal_jobs.standin import StandInModal
 from tests.release.small_release import build_release, made_up_rows, publish
+from tests.release.test_damage import damage
 from tests.release.test_experiment import control_of, left_alone
 
 Spec = dict[str, Any]
@@ -196,6 +198,27 @@ def test_a_shell_that_names_no_contract_leaves_a_companys_control_group_alone(
     load_settings.cache_clear()
     table = pq.read_table(out)
     assert left_alone(table) == (control_of(table) if contract else set())
+
+
+def test_a_damaged_release_has_the_stand_in_that_servers_have(
+    tmp_path: Path,
+    customers: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Why: nightly predictions and the API went on with the one before, a run in shards ended."""
+    monkeypatch.setenv("CHURN_HOME", str(tmp_path / "home"))
+    load_settings.cache_clear()
+    store = LocalArtifactStore(tmp_path / "home/store")
+    for number, contract in enumerate(("", "Acme")):
+        publish(store, tmp_path / f"published-{number}", contract)
+    registry = ReleaseRegistry(store)
+    first, latest = registry.records()
+    damage(store, latest.artifact)
+    monkeypatch.setattr(sys, "argv", ["shards", str(customers), str(tmp_path / "out.parquet")])
+    shards.main()
+    load_settings.cache_clear()
+    assert f"103 customers scored by release {first.release_id}" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("broken", [None, 0, 1])
