@@ -142,3 +142,6 @@ def test_parts_are_compared_as_pearson_does() -> None:
     assert by_chance(counts + few, 3) == pytest.approx(whole, rel=1e-12)
     assert by_chance(few[:3], 3) == 1.0
     assert by_chance([("a", 1, 500), ("b", 1, 700)], 3) == 1.0
+    assert by_chance([], 3) == 1.0
+    rare = [(str(i), 3, 2) for i in range(3)]  # an offer that was made six times hides no other
+    assert by_chance(counts + rare, 4) == pytest.approx(expected, rel=1e-12)

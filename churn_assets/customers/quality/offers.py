@@ -132,16 +132,19 @@ def chosen_said(
 
 def by_chance(counts: list[tuple[str | None, int, int]], levels: int) -> float:
     """p-value of offers that don't depend on the part, by how often each was made in each
-    (part, level, contacts); parts of few contacts count as one."""
+    (part, level, contacts); parts of few contacts count as one, and rare offers not at all."""
     made: dict[str | None, NDArray[np.float64]] = {}
     for part, level, contacts in counts:
         made.setdefault(part, np.zeros(levels))[level] += contacts
-    table = np.array(list(made.values()))
-    share = table.sum(axis=0) / table.sum()
-    few = table.sum(axis=1) * share[share > 0].min() < _FEWEST
+    table = np.array(list(made.values())).reshape(-1, levels)
+    table = table[:, table.sum(axis=0) >= _PARTS * _FEWEST]
+    if table.shape[1] < 2:
+        return 1.0
+    rarest = table.sum(axis=0).min() / table.sum()
+    few = table.sum(axis=1) * rarest < _FEWEST
     table = np.vstack([table[~few], table[few].sum(axis=0)])
-    table = table[table.sum(axis=1) * share[share > 0].min() >= _FEWEST][:, share > 0]
-    if min(table.shape) < 2:
+    table = table[table.sum(axis=1) * rarest >= _FEWEST]
+    if len(table) < 2:
         return 1.0
     expected = np.outer(table.sum(axis=1), table.sum(axis=0)) / table.sum()
     squares = ((table - expected) ** 2 / expected).sum()
