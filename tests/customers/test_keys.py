@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from churn_assets.customers.headings import Meaning, says
-from tests.customers.conftest import Rows
+from tests.customers.conftest import Rows, made_rows
 from tests.customers.test_guesses import monthly
 from tests.customers.test_headings import FRENCH, translated
 from tests.customers.test_inspect import inspected
@@ -54,6 +54,25 @@ def test_few_damaged_cells_take_no_key_away(tmp_path: Path) -> None:
     for n in range(8):
         rows[n]["Dossier"] = f"?{n}"
     assert inspected(tmp_path, rows).guesses["Dossier"] == "id"
+
+
+def test_ids_of_other_customers_are_neither_shown_nor_learnt_from(tmp_path: Path) -> None:
+    """Of a history of months the ids of merged accounts were a category, printed and a feature."""
+    rows = made_rows(400)
+    ids = [row["Account"] for row in rows]
+    months = [f"2026-{month:02d}-01" for month in (7, 8, 9)]
+    history = [
+        row | {"Stand": month, "Merged With": ids[n % 30] if n < 60 else ""}
+        for month in months
+        for n, row in enumerate(rows)
+    ]
+    for table in (history, history[:400]):
+        table = [row | {"Branch": "A10000" if n % 2 else "North"} for n, row in enumerate(table)]
+        found = inspected(tmp_path, table)
+        assert (found.guesses["Account"], found.guesses["Merged With"]) == ("id", "left out")
+        assert "Merged With" in found.hidden
+        assert found.guesses["Branch"] == "category"  # half of its words are nobody's id
+        assert "Merged With" in found.contract.partition("left_out:")[2]
 
 
 def test_how_many_months_is_no_number_of_theirs() -> None:

@@ -33,7 +33,8 @@ class Keys:
     Attributes:
         id: the column that names a customer.
         snapshot: the date of a row, where a customer has several.
-        naming: all columns that could name a row, or a customer in each snapshot.
+        naming: all columns that could name a row, or a customer in each snapshot, and those of
+            other customers' ids.
     """
 
     id: ColumnProfile | None
@@ -63,9 +64,11 @@ def find_keys(
         repeated = _unique_within(connection, columns, day, written)
         by_cells = [] if unique else _keys_by_cells(connection, columns, repeated, also="category")
         if found := _id_of(repeated, by_cells, personal):
-            return Keys(found, day, (*unique, *repeated))
+            naming = (*unique, *repeated)
+            return Keys(found, day, (*naming, *_of_others(connection, columns, found)))
     by_cells = _keys_by_cells(connection, columns, unique)
-    return Keys(_id_of(unique, by_cells, personal), None, unique)
+    key = _id_of(unique, by_cells, personal)
+    return Keys(key, None, (*unique, *_of_others(connection, columns, key)))
 
 
 def _names_rows(column: ColumnProfile) -> bool:
@@ -117,6 +120,27 @@ def _is_padded(connection: duckdb.DuckDBPyConnection, cell: str) -> bool:
         WHERE NOT {is_missing(cell, ())}""",
     )
     return bool(some and others <= (1 - _MOST_ROWS) * everybody)
+
+
+def _of_others(
+    connection: duckdb.DuckDBPyConnection,
+    columns: Sequence[ColumnProfile],
+    key: ColumnProfile | None,
+) -> list[ColumnProfile]:
+    """The columns whose words are ids of the table: the account that was merged into theirs, who
+    recommended them. Of ids that are numbers a count may have the same ones by chance."""
+    if key is None or key.guess not in ("text", "category"):
+        return []
+    ids = f"SELECT {word(f'c{columns.index(key)}')} FROM cells"
+    found = []
+    for i, column in enumerate(columns):
+        if column is key or column.guess not in ("text", "category", "constant"):
+            continue
+        query = f"""SELECT count(*) FILTER ({word(f"c{i}")} IN ({ids})) FROM cells
+            WHERE NOT {is_missing(f"c{i}", ())}"""
+        if one(connection, query)[0] >= _MOST_ROWS * column.known:
+            found.append(column)
+    return found
 
 
 def _is_called_snapshot(column: ColumnProfile) -> bool:
