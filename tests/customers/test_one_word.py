@@ -54,6 +54,29 @@ def test_logs_in_other_languages(answer: str, offer: str, tmp_path: Path) -> Non
     assert (found.guesses[answer], found.guesses[offer]) == ("answer", "offer")
 
 
+def test_a_log_whose_answers_are_several_words_and_customers_several_rows(tmp_path: Path) -> None:
+    """Salespeople write refusals and silence, too, and number their contacts: it was taken for a
+    table of customers, named by the contacts' numbers."""
+    draw = random.Random(4)
+    rows = [
+        {
+            "Kontakt-Nr": f"K{number:05d}",
+            "Konto-ID": f"A{draw.randrange(10_000, 10_300)}",
+            "Rabatt %": draw.choice(["0", "5", "10", "15"]),
+            "Antwort": draw.choice(["angenommen", "abgelehnt", "keine Antwort"]),
+            "Tarif": row["Plan"],
+        }
+        for number, row in enumerate(made_rows(1_000))
+    ]
+    found = inspected(tmp_path, rows)
+    assert (found.guesses["Antwort"], found.guesses["Rabatt %"]) == ("answer", "offer")
+    asked = decided(found)["campaign"]
+    assert "customer: Konto-ID, offer: {column: Rabatt %, " in asked
+    assert "outcome: {column: Antwort, yes: angenommen}" in asked
+    several = [row | {"Antwort": draw.choice(["angenommen", "eingelöst", "nein"])} for row in rows]
+    assert "campaign" not in decided(inspected(tmp_path, several))  # which one, nobody knows
+
+
 def test_a_table_that_says_who_left_is_no_log(tmp_path: Path) -> None:
     rows = [row | {"Response": ("yes", "no")[n % 2]} for n, row in enumerate(renamed(made_rows()))]
     found = inspected(tmp_path, rows)

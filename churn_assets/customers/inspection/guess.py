@@ -9,7 +9,7 @@ import duckdb
 
 from churn_assets.customers.departures import LEFT
 from churn_assets.customers.headings import Meaning, folded, plain, says
-from churn_assets.customers.inspection.answered import is_it_a_log
+from churn_assets.customers.inspection.answered import accepted_in, is_it_a_log
 from churn_assets.customers.inspection.dates import Written
 from churn_assets.customers.inspection.flags import find_flags
 from churn_assets.customers.inspection.keys import Keys, is_about_people
@@ -98,12 +98,15 @@ class Guess:
         self.zone, self.language = _best("zone", words), _best("language", words)
         used = {self.label, self.end, self.id, self.snapshot, self.value, self.tenure, self.since}
         self.flags = find_flags([c for c in columns if c not in used])
-        self.answer = self.offered = None
+        self.answer = self.offered = self.whom = None
         if not (self.label or self.end):
             rest = [c for c in columns if c not in (*used, *self.flags.columns())]
-            self.answer = _best("answer", [c for c in rest if c in two or c in marked])
+            of_few = [c for c in rest if c in two or c in marked or accepted_in(c)]
+            self.answer = _best("answer", of_few)
             few = [c for c in rest if 1 < c.distinct <= LEVELS and c is not self.answer]
             self.offered = _best("offered", few) if self.answer else None
+            again = [c for c in rest if c.guess == "text"]  # an id that names no row
+            self.whom = _best("id", again) if self.answer else None
         self.no_features = {
             *(self.answer, self.offered),
             *(self.label, self.end, self.id, self.snapshot, self.since),
@@ -268,7 +271,7 @@ class Guess:
         if self.totals:
             found["tables.history.leave_out"] = self.totals.question
         if self.answer:
-            found["campaign"] = is_it_a_log(self.answer, self.offered)
+            found["campaign"] = is_it_a_log(self.answer, self.offered, self.whom)
         if not (self.label or self.end):
             found["identity.churned"] = "no column of two values is called churn or the like"
         elif self.label and self.label.distinct > 2:
