@@ -26,6 +26,7 @@ WATCHED = {
     "from: by column, and to a classifier.",
     "scores_are_as_before": "Risk and acceptance of the customers decided on lately are as before.",
     "risk_came_true": "As many of those left alone have left as the risk said.",
+    "acceptance_came_true": "As many of those contacted have accepted as decisions said.",
     "performance_is_expected_to_hold": "Before outcomes are known: the scores promise no worse "
     "ranking than the release measured.",
     "contacts_keep_to_control_group_and_cap": "Nobody of the control group was written to, nobody "

@@ -19,6 +19,7 @@ const WATCHED = {
   customers_are_like_those_learnt_from: "Customers are as the models know them",
   scores_are_as_before: "Scores are as before",
   risk_came_true: "The predicted risk comes true",
+  acceptance_came_true: "Offers are accepted as told",
   performance_is_expected_to_hold: "The ranking is expected to hold",
   contacts_keep_to_control_group_and_cap: "Contacts keep to the rules",
   spend_keeps_pace_with_the_budget: "Spend stays within the budget",

@@ -43,7 +43,8 @@ class FeedbackEvent(Strict):
     """One thing that happened to one customer."""
 
     event_id: EventId = Field(
-        description="your key for the event; sending it again changes nothing",
+        description="your key for the event, `<kind>-<decision_id>` for one; sending it again "
+        "changes nothing",
         examples=["evt-000017"],
     )
     customer_id: CustomerId = Field(examples=["C12345"])

@@ -103,6 +103,19 @@ def test_one_event_written_differently_is_one_event(
     assert send(shared, event_id=event, offer_percentage=5).status_code == 409
 
 
+def test_a_kind_and_a_plan_s_decision_are_a_key(shared: Server) -> None:
+    """Why: of customers named by UUIDs "accepted-…" had 65 characters, one too many, and
+    "refused-…" 64: the acceptances alone were refused."""
+    customer = "c0ffee00-0000-4000-8000-00000000000b"
+    decision = f"20270103-0123456789:{customer}"
+    for kind in ("accepted", "refused", "unsubscribed"):
+        told = {"customer_id": customer, "decision_id": decision, "kind": kind}
+        told["offer_percentage"] = None if kind == "unsubscribed" else 10  # type: ignore[assignment]
+        answer = send(shared, event_id=f"{kind}-{decision}", **told)
+        assert (answer.status_code, answer.json()["duplicate"]) == (200, False), answer.text
+    assert send(shared, event_id="e" * 129).status_code == 422
+
+
 def test_a_receipt_says_whether_the_customer_is_known(shared: Server, service: Server) -> None:
     """An opt-out under an id that lost its zeros was acknowledged like any other; where there are
     no predictions, nobody can say."""

@@ -141,7 +141,7 @@ def test_spend_and_what_is_watched(page: Page, home: Path) -> None:
     expect(page.locator("#results-money dt")).to_contain_text(["Planned to be spent by then"])
     expect(page.locator("#results-watched")).to_contain_text("Spend stays within the budget")
     picture(page, "results-spend")
-    expect(page.locator("#results-watched li")).to_have_count(9)
+    expect(page.locator("#results-watched li")).to_have_count(10)
     changed = page.locator("#results-watched li.is-error")
     expect(changed).to_contain_text("Customers are as the models know them")
     expect(changed).to_contain_text("needs somebody now")
@@ -172,7 +172,7 @@ def test_phone_in_light_and_dark(browser: Browser, desk: Server, home: Path, sch
     results(page)
     expect(page.locator("#results-verdict")).to_be_in_viewport()
     expect(page.locator("#results-chart path.band")).to_be_visible()
-    expect(page.locator("#results-watched li")).to_have_count(9)
+    expect(page.locator("#results-watched li")).to_have_count(10)
     picture(page, f"phone-results-{scheme}")
     assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
     for selector in (

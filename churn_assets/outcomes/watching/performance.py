@@ -160,7 +160,7 @@ def came_true(outcomes: pd.DataFrame, horizons: Horizons = ALIKE) -> Finding:
             f"alone have a known outcome, and {int(left.sum()):,} of them left; it takes {FEWEST} "
             f"of whom {FEWEST_LEFT} left and {FEWEST_LEFT} stayed.",
         )
-    ratio, low, high = _ratio(risk, left)
+    ratio, low, high = ratio_to_expected(risk, left)
     off = max(low, 1 / high) if high > 0 else np.inf  # how far from 1 the interval begins
     state: State = "error" if off > RATIO_ERROR else "warn" if off > RATIO_WARN else "ok"
     release = release_of(known)
@@ -193,7 +193,7 @@ def _told_too_low(name: str, outcomes: pd.DataFrame, horizons: Horizons) -> Find
     if not _tells(everybody):
         return None
     risk, left = _risk_and_left(everybody, horizons)
-    ratio, low, high = _ratio(risk, left)
+    ratio, low, high = ratio_to_expected(risk, left)
     if low <= RATIO_WARN:
         return None
     sentence = (
@@ -293,9 +293,10 @@ def _checked(alone: LeftAlone, horizons: Horizons) -> dict[str, Any] | None:
     }
 
 
-def _ratio(risk: Floats, left: Floats) -> tuple[float, float, float]:
-    """Those who left over those expected, with its exact 95 % Poisson interval."""
-    count, expected = float(left.sum()), float(risk.sum())
+def ratio_to_expected(told: Floats, came: Floats) -> tuple[float, float, float]:
+    """Of how many it came true (0/1) over how many were told to (probabilities), with its exact
+    95 % Poisson interval."""
+    count, expected = float(came.sum()), float(told.sum())
     low = float(special.gammaincinv(count, 0.025)) if count else 0.0
     high = float(special.gammaincinv(count + 1, 0.975))
     return count / expected, low / expected, high / expected

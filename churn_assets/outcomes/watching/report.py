@@ -15,7 +15,7 @@ from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.policy import load_params
 from churn_assets.outcomes.config import OutcomesConfig
 from churn_assets.outcomes.first_contacts import first_of_a_period
-from churn_assets.outcomes.watching import conduct, inputs, performance
+from churn_assets.outcomes.watching import acceptance, conduct, inputs, performance
 from churn_assets.outcomes.watching.finding import Finding
 from churn_assets.release.bundle import Manifest, canonical_json
 from churn_assets.release.switches.budget_price import BudgetPrice
@@ -111,6 +111,7 @@ def watch(
         else inputs.customers_drift(*tables),
         inputs.scores_drift(*_scores(outcomes, serving.params.period_days, now)),
         performance.came_true(outcomes, horizons),
+        acceptance.accepted_as_told(outcomes),
         performance.expected_to_hold(outcomes, serving.auc, horizons),
         conduct.contacts_kept(outcomes, serving.params, now),
         conduct.spend_paced(outcomes, serving.params, budget, now, month, currency),

@@ -61,8 +61,8 @@ def _own_key(text: str) -> str:
 
 Printable = AfterValidator(_printable)
 CustomerId = Annotated[str, Field(min_length=1, max_length=64), Printable, AfterValidator(_own_key)]
-EventId = Annotated[  # becomes the name of a file
-    str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$")
+EventId = Annotated[  # becomes the name of a file; a kind and a plan's decision id fit into it
+    str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$")
 ]
 Name = Annotated[str, Field(min_length=1, max_length=MAX_LENGTH), AfterValidator(validate_name)]
 Flag = Annotated[
