@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 from api.deps import admitted, services_of, serving_of, serving_with
 from api.errors import ApiError, JsonResponse, documented
 from api.parsing import BodyRoute
-from churn_assets.campaign.contacts.known import complete_all, with_history
+from churn_assets.campaign.contacts.known import complete_all, ids_among, with_history
 from churn_assets.serving.bulk.batch import BatchRequest, BatchResponse, answer_batch
 
 
@@ -54,7 +54,7 @@ async def predict_batch(batch: BatchRequest, request: Request) -> Response:
         asked = batch.model_copy(update={"customers": customers})
         now = serving_with(services, engine)
         options = now.options
-        options["excluded"] = excluded
+        options["excluded"] = services.host.spelt_otherwise(ids_among(customers)) | excluded
         answer = answer_batch(engine, asked, now.baseline_forced, **options)
         for index, said in told.items():
             row = answer["results"][index]

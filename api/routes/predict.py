@@ -45,12 +45,12 @@ async def predict(customer: PredictRequest, request: Request) -> Response:
             503, "not_ready", "the release has just changed; send it again", headers=RETRY
         )
     told: dict[str, Any] | None = None
-    excluded: dict[str, str] = {}
+    excluded = services.host.spelt_otherwise([customer.customer_id])
     history = await services.contacts.of(customer.customer_id)
     if history is not None:
         of, now = serving.engine.assessor, datetime.now(UTC)
         added, told = complete(vars(customer), history, now, of.params, of.months)
-        excluded = excluded_by({customer.customer_id: history})
+        excluded |= excluded_by({customer.customer_id: history})
         customer = customer.model_copy(update=added)
     writer = serving.engine.live_writer
     forced = serving.baseline_forced or customer.force_baseline

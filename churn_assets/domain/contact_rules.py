@@ -25,8 +25,12 @@ RULES = {
     "cooldown": "was contacted too short a time ago",
     "caps": "was contacted as often as the caps allow",
     "quiet_hours": "no hour is left that is allowed in the customer's zone",
+    "other_spelling": "nobody has this id, but one in other capitals: opt-out and control group go "
+    "by that one, so ask by it",
 }
-"""Rule -> what it says of whom it leaves out, in the order in which rules are tried."""
+"""Rule -> what it says of whom it leaves out, in the order in which rules are tried; the last one
+is of requests alone, whose ids others write."""
+OTHER_SPELLING = "other_spelling"
 
 
 _CHANNEL = re.compile(r"[^\W_][\w .-]{0,63}")  # as long as the ledger keeps it

@@ -88,11 +88,7 @@ def complete_all(
         histories_of: customer ids -> the histories of those who have one.
         params, months: as in `complete`.
     """
-    named = {
-        i: customer["customer_id"]
-        for i, customer in enumerate(customers)
-        if type(customer) is dict and _is_id(customer.get("customer_id"))
-    }
+    named = _ids_of(customers)
     histories = histories_of(list(named.values()))
     whole, told, now = list(customers), {}, datetime.now(UTC)
     for i, customer_id in named.items():
@@ -100,6 +96,20 @@ def complete_all(
             added, told[i] = complete(customers[i], histories[customer_id], now, params, months)
             whole[i] = customers[i] | added
     return whole, told, excluded_by(histories)
+
+
+def ids_among(customers: Sequence[Any]) -> list[str]:
+    """The ids of customers as callers gave them, of those that have a good one."""
+    return list(_ids_of(customers).values())
+
+
+def _ids_of(customers: Sequence[Any]) -> dict[int, str]:
+    """Index -> the customer's id, where it is a good one."""
+    return {
+        i: customer["customer_id"]
+        for i, customer in enumerate(customers)
+        if type(customer) is dict and _is_id(customer.get("customer_id"))
+    }
 
 
 def _is_id(given: Any) -> bool:

@@ -54,6 +54,13 @@ class PredictionBook:
         row = self.row_of.get(customer_id)
         return None if row is None else self.page(row, 1)[0]
 
+    def in_other_capitals(self, customer_id: str) -> bool:
+        """Whether nobody has this id, but somebody has it in capitals throughout or in none, as
+        systems write UUIDs."""
+        if customer_id in self.row_of:
+            return False
+        return any(each in self.row_of for each in (customer_id.lower(), customer_id.upper()))
+
     def page(self, start: int, count: int) -> list[dict[str, Any]]:
         """`count` predictions from the `start`-th most valuable."""
         return _told(self.table.slice(start, count))

@@ -15,6 +15,7 @@ from churn_assets.customers.people import (
     named_people_file,
     read_addressees,
 )
+from churn_assets.domain.contact_rules import OTHER_SPELLING
 from churn_assets.domain.experiment import ExperimentConfig
 from churn_assets.domain.plain_errors import describe
 from churn_assets.messages.writing.bandit import TemplateChooser
@@ -131,6 +132,14 @@ class EngineHost:
     def book(self) -> PredictionBook | None:
         """The latest materialised predictions; None until there are some."""
         return self.predictions.current
+
+    def spelt_otherwise(self, customers: Iterable[str]) -> dict[str, str]:
+        """Those of the ids that a customer has in other capitals, each with the rule that forbids
+        to contact them: an opt-out, a group, a history would be that customer's."""
+        book = self.book
+        if book is None:
+            return {}
+        return {each: OTHER_SPELLING for each in customers if book.in_other_capitals(each)}
 
     @property
     def problem(self) -> str | None:
