@@ -61,7 +61,7 @@ class Lift(BaseModel):
     )
     foretold: str | None = Field(
         description="what decisions foretold, held against the gain; null where no contact was "
-        "reported as made, and in older reports",
+        "reported as sent, and in older reports",
         examples=["Decisions foretold 52.10 a customer, which what it brought doesn't contradict."],
     )
     counted: str | None = Field(

@@ -71,7 +71,7 @@ def customers_of(table: pd.DataFrame, in_force: Draw | None = None) -> pd.DataFr
     contacts before the draw, so what was made of them and is answered late is in both alike. What
     happens after the horizon changes nothing: an outcome that is known stays as it is. Columns:
     those of the first decision, with `spend` summed up, `foretold`, what decisions said that the
-    contacts made within it are worth, and `contaminated`: someone of the control group was
+    contacts sent within it are worth, and `contaminated`: someone of the control group was
     contacted.
     """
     drawn = measured(table, in_force)
@@ -87,7 +87,8 @@ def customers_of(table: pd.DataFrame, in_force: Draw | None = None) -> pd.DataFr
         for when in (table["accepted_at"], contact, made_at(table))
     )
     spend = spent(table, accepted, made)
-    told = foretold_of(table, made)
+    sent = reached_at(table)
+    told = foretold_of(table, (sent <= ends) & (~earlier | (sent >= begins)))
     within = table.assign(spend=spend, written=written, foretold=told).groupby(
         "customer", sort=False
     )

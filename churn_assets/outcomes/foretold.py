@@ -20,10 +20,11 @@ LESS = "less than it brought"
 FITS = "which what it brought doesn't contradict"
 
 
-def foretold_of(table: pd.DataFrame, made: pd.Series[bool]) -> pd.Series[float]:
+def foretold_of(table: pd.DataFrame, sent: pd.Series[bool]) -> pd.Series[float]:
     """Currency that each decision of `joining.without_ids` foretold of its contact, if that was
-    `made`; NaN where it wasn't, or nobody reported it."""
-    return table["expected_value"].where(made & table["contact"].astype(bool))
+    `sent`; NaN where it wasn't, or nobody reported it: of contacts that only an answer tells of,
+    those that brought nothing are missing."""
+    return table["expected_value"].where(sent & table["contact"].astype(bool))
 
 
 def held_against(
@@ -32,12 +33,12 @@ def held_against(
     """What was foretold per treated customer, contacted or not, beside the gain per customer.
 
     Args:
-        foretold: (N,) currency, the sum of a customer's contacts; 0 where none was made.
+        foretold: (N,) currency, the sum of a customer's contacts; 0 where none was sent.
         treated: (N,) bool.
         lower, upper: the interval of the gain that is valid at every look.
 
     Returns:
-        `value`, currency, and a `sentence`; nothing where no contact was reported as made.
+        `value`, currency, and a `sentence`; nothing where no contact was reported as sent.
     """
     of_treated = foretold[treated]
     if not of_treated.any():

@@ -70,7 +70,7 @@ class Customers:
         covariates: (N, 2) `COVARIATES`, as they were at the first decision.
         known_at: (N,) datetime64, when the horizon was over.
         control_share: that the draw was made with.
-        foretold: (N,) currency that decisions said the contacts made are worth; None: unknown.
+        foretold: (N,) currency that decisions said the contacts sent are worth; None: unknown.
     """
 
     treated: NDArray[np.bool_]

@@ -103,7 +103,7 @@ def test_what_was_foretold_is_of_contacts_that_were_made_within_the_horizon() ->
     rows = [
         decision(1, "C1", expected_value=20.0),
         decision(2, "C1", day=5, expected_value=30.0),
-        decision(3, "C1", day=6, expected_value=40.0),  # never made
+        decision(3, "C1", day=6, expected_value=40.0),  # never sent
         decision(4, "C1", day=40, expected_value=50.0),  # after the horizon
         decision(5, "C2", contact=False, offer_level=0, expected_value=0.0),
         decision(6, "C3", **LEFT_ALONE),
@@ -111,6 +111,8 @@ def test_what_was_foretold_is_of_contacts_that_were_made_within_the_horizon() ->
     events = [
         event("sent", day, "C1", decision_id=f"{n:032x}") for n, day in ((1, 1), (2, 6), (4, 41))
     ]
+    # Of contacts that only answers tell of, who is silent is missing.
+    events.append(event("accepted", 8, "C1", decision_id=f"{3:032x}"))
     found = customers_of(without_ids(joined(rows, events).table), START)
     assert found["foretold"].tolist() == [50.0, 0.0, 0.0]
 

@@ -125,7 +125,7 @@ def report() -> None:
             "measure_outcomes` takes them in"
         )
     typer.echo(found["sentence"])
-    if "foretold" in found:  # nobody reported a contact as made, or it is an older report
+    if "foretold" in found:  # nobody reported a contact as sent, or it is an older report
         typer.echo(found["foretold"]["sentence"])
     if "counted" in found:  # not in reports of before it was said
         typer.echo(found["counted"])

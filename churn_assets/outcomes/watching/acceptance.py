@@ -1,8 +1,9 @@
 """Whether offers are accepted as often as decisions said.
 
 The response to a discount is assumed until answers are learnt from, and every plan's value rests on
-it. What tells are contacts that were reported as made and that no answer counts for any more; of
-these each customer's first in the last days, as for the risk.
+it. What tells are contacts that were reported as sent or delivered (of those that only an answer
+tells of, who is silent is missing) and that no answer counts for any more; of these each customer's
+first in the last days, as for the risk.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import pandas as pd
 
 from churn_assets.decision.mdp.observation import ACCEPT
 from churn_assets.domain.statistics import Floats
-from churn_assets.outcomes.reached import answers_known, made_at
+from churn_assets.outcomes.reached import answers_known, reached_at
 from churn_assets.outcomes.watching.finding import Finding, State
 from churn_assets.outcomes.watching.performance import (
     RATIO_ERROR,
@@ -30,7 +31,9 @@ def accepted_as_told(outcomes: pd.DataFrame) -> Finding:
     """The acceptances of contacts that were made, against the probabilities of their decisions."""
     name = "acceptance_came_true"
     over = outcomes["contact"].astype(bool) & answers_known(outcomes).astype(bool)
-    found = lately(outcomes[over & made_at(outcomes).notna()], lambda first: len(first) >= FEWEST)
+    found = lately(
+        outcomes[over & reached_at(outcomes).notna()], lambda first: len(first) >= FEWEST
+    )
     if len(found) < FEWEST:
         return Finding(
             name,

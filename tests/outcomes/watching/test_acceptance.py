@@ -11,7 +11,7 @@ from churn_assets.outcomes.watching.acceptance import accepted_as_told
 TOLD = {1: 0.45, 2: 0.6, 3: 0.7}
 
 
-def contacts(seed: int, count: int, share: float = 1.0, made: bool = True) -> pd.DataFrame:
+def contacts(seed: int, count: int, share: float = 1.0, sent: bool = True) -> pd.DataFrame:
     """A contact a customer with a discount, which so large a share of those told to accept does;
     answers are over."""
     rng = np.random.default_rng(seed)
@@ -20,7 +20,7 @@ def contacts(seed: int, count: int, share: float = 1.0, made: bool = True) -> pd
     accepted = rng.random(count) < share * told
     time = pd.Timestamp("2027-01-04", tz="UTC") + pd.to_timedelta(np.arange(count), unit="min")
     none = pd.Series(pd.NaT, range(count), "datetime64[us, UTC]")
-    sent = pd.Series(time, dtype="datetime64[us, UTC]") if made else none
+    at = pd.Series(time, dtype="datetime64[us, UTC]") if sent else none
     return pd.DataFrame(
         {
             "customer": np.arange(count),
@@ -32,7 +32,7 @@ def contacts(seed: int, count: int, share: float = 1.0, made: bool = True) -> pd
             "observation": [[0.1, 0.2, *TOLD.values(), 1.0, 60.0, 0.0, 0.0]] * count,
             "accepted": accepted,
             "refused": ~accepted,
-            "sent_at": sent,
+            "sent_at": at,
             **dict.fromkeys(("delivered_at", "accepted_at", "refused_at"), none),
         }
     )
@@ -65,7 +65,9 @@ def test_what_tells_nothing_is_not_judged() -> None:
     """Contacts that nobody reported, answers that may still come, none at all, and too few."""
     table = contacts(2, 300, 0.2)
     for untold in (
-        contacts(2, 300, 0.2, made=False),
+        contacts(2, 300, 0.2, sent=False),
+        # Where only answers tell of a contact, everybody who is known of accepted.
+        contacts(2, 300, sent=False).assign(accepted_at=lambda t: t["time"].where(t["accepted"])),
         table.assign(answers_known=False),
         table.assign(contact=False),
         table.head(49),
