@@ -35,7 +35,7 @@ def test_the_command_that_installs_it_is_told(
 
 @pytest.mark.parametrize("page", PAGES)
 def test_pages_install_the_checkouts_own_extra(page: str) -> None:
-    """By the project's name an index is asked, where it isn't, or is somebody else's."""
+    """By the project's name an index is asked, and what that has may be somebody else's."""
     text = (PROJECT / page).read_text(encoding="utf-8")
     assert INSTALL in text
     assert "churn-retention[" not in text
