@@ -30,7 +30,7 @@ MISSING = (
     "each more than {days} days ago, no answer is known, though {expected:,.1f} were to be "
     "expected: chance alone would be so silent in {chance} of cases. Until an answer is known, a "
     "month's budget counts them at their expected cost, and nothing is learnt from them. Report "
-    "what customers accepted and refused by `POST /feedback` or `churn campaign import FILE`; "
+    "what customers accepted and refused by `POST /feedback` or `churn outcomes import FILE`; "
     "where nobody accepted, report `refused`"
 )
 BEHIND = (

@@ -20,6 +20,7 @@ PLACES = frozenset({"host", "hostaddr", "port", "service", "dbname"})
 """Options that say where the database is: no secrets, and a message says little without them."""
 
 
+INSTALL = ".venv/bin/pip install -c constraints.txt -e '.[sql]'"
 _EXAMPLE = "postgresql+psycopg2://user:${PASSWORD}@host/database"
 _ENCODE = "in a password write @ as %40, : as %3A, / as %2F and ? as %3F"
 
@@ -50,6 +51,14 @@ def database_url(text: str) -> URL:
             if "@" in (part or ""):
                 raise DatabaseUrlError(f"its {name} has an @ in it; {_ENCODE}")
     return url
+
+
+def unimported(error: ImportError) -> str:
+    """What can't be imported for a URL, and how to get it where that is PostgreSQL's driver, which
+    the project's extra `sql` has."""
+    if error.name != "psycopg2":
+        return str(error)
+    return f"its driver psycopg2 isn't installed; in the project's folder: {INSTALL}"
 
 
 def shown(url: URL) -> str:

@@ -40,7 +40,7 @@ def test_what_is_missing_is_told_with_the_day_since_when(known: int) -> None:
     assert found is not None
     after = 8 * (40 - known - bool(known))  # that day's contacts are no older than the answer
     assert found.startswith(f"Answers are missing since {heard}: of {after} contacts that were ")
-    assert "`POST /feedback` or `churn campaign import FILE`" in found
+    assert "`POST /feedback` or `churn outcomes import FILE`" in found  # by which it is learnt, too
 
 
 def silent(count: int, probability: float | None) -> list[History]:

@@ -7,7 +7,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from churn_assets.campaign.errors import LedgerError
-from churn_assets.domain.database_urls import DatabaseUrlError, database_url, without_secrets
+from churn_assets.domain.database_urls import (
+    DatabaseUrlError,
+    database_url,
+    unimported,
+    without_secrets,
+)
 from churn_assets.domain.variables import UnsetVariableError, with_variables
 
 SETTING = "CHURN_CAMPAIGN__LEDGER"
@@ -41,7 +46,10 @@ def engine_of(text: str) -> sa.Engine:
         raise LedgerError(f"{SETTING} can't be used: {error}") from error
     try:
         return engine_at(url)
-    except (sa.exc.ArgumentError, ImportError, ValueError, TypeError) as error:
+    except ImportError as error:
+        said = without_secrets(unimported(error), url)
+        raise LedgerError(f"{SETTING} can't be used: {said}") from None
+    except (sa.exc.ArgumentError, ValueError, TypeError) as error:
         # The dialect's: that an option is no number.
         said = without_secrets(str(error), url)
         raise LedgerError(f"{SETTING} can't be used: {said}") from None

@@ -9,6 +9,7 @@ from churn_assets.domain.database_urls import (
     DatabaseUrlError,
     database_url,
     shown,
+    unimported,
     without_secrets,
 )
 from churn_assets.domain.variables import UnsetVariableError, with_variables
@@ -35,9 +36,7 @@ def engine_of(text: str) -> Engine:
     try:
         import sqlalchemy
     except ImportError as error:
-        raise DataError(
-            "a table by sql needs SQLAlchemy: pip install 'churn-retention[sql]'"
-        ) from error
+        raise DataError("a table by sql needs SQLAlchemy, which isn't installed here") from error
 
     from google.api_core.exceptions import GoogleAPIError
     from google.auth.exceptions import GoogleAuthError
@@ -55,7 +54,10 @@ def engine_of(text: str) -> Engine:
         driver = _DRIVERS.get(name)
         advice = f"pip install {driver}" if driver else "is it written right?"
         raise DataError(f"sql.url can't be used: no driver for {name}:// here; {advice}") from error
-    except (sqlalchemy.exc.ArgumentError, ImportError, ValueError, TypeError) as error:
+    except ImportError as error:
+        said = without_secrets(unimported(error), url)
+        raise DataError(f"sql.url can't be used: {said}") from None
+    except (sqlalchemy.exc.ArgumentError, ValueError, TypeError) as error:
         # The dialect's: that an option is no number.
         raise DataError(f"sql.url can't be used: {without_secrets(str(error), url)}") from None
     except (GoogleAPIError, GoogleAuthError) as error:  # BigQuery's driver looks for credentials
